@@ -1,0 +1,39 @@
+"""hemato_lab: an open, offline second reader for peripheral blood smears.
+
+For Research Use Only. Not for use in diagnostic procedures.
+
+Public names load their modules on first use, so that ``import hemato_lab`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from hemato_lab.detections import Detections
+    from hemato_lab.smear import Field, Scale, Smear, Window
+
+__version__: Final = "0.1.0"
+
+_HOME_OF: Final = {
+    "Detections": "hemato_lab.detections",
+    "Field": "hemato_lab.smear",
+    "Scale": "hemato_lab.smear",
+    "Smear": "hemato_lab.smear",
+    "Window": "hemato_lab.smear",
+}
+
+__all__ = ["Detections", "Field", "Scale", "Smear", "Window", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(_HOME_OF))

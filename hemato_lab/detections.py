@@ -1,0 +1,133 @@
+"""The table of cells: one row a cell, one array a column, never changed in place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hemato_lab.errors import ConfigError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BASE_COLUMNS: Final = ("field", "x", "y", "radius", "name", "score")
+"""Columns that every table has; measured features follow them."""
+NAME_DTYPE: Final = np.dtype("<U32")
+_BASE_DTYPES: Final = {
+    "field": np.dtype(np.int32),
+    "x": np.dtype(np.float64),
+    "y": np.dtype(np.float64),
+    "radius": np.dtype(np.float64),
+    "name": NAME_DTYPE,
+    "score": np.dtype(np.float64),
+}
+
+
+@dataclass(frozen=True)
+class Detections:
+    """Cells with their place, name, score and measured features.
+
+    ``field`` is the index of the field, ``x`` and ``y`` the centre and ``radius`` the equivalent radius in pixels of
+    that field, ``name`` a term of the vocabulary, ``score`` a confidence in [0, 1]. All further columns are measured
+    features with one value a cell, NaN where not measured. Columns are read-only arrays of equal length; an empty
+    table has length 0 and the base columns.
+    """
+
+    columns: Mapping[str, NDArray[Any]]
+
+    def __post_init__(self) -> None:
+        missing = [name for name in BASE_COLUMNS if name not in self.columns]
+        if missing:
+            raise ConfigError(f"detections lack the columns {', '.join(missing)}")
+        frozen: dict[str, NDArray[Any]] = {}
+        ordered = [*BASE_COLUMNS, *(name for name in self.columns if name not in BASE_COLUMNS)]
+        for name in ordered:
+            column = np.array(self.columns[name], dtype=_BASE_DTYPES.get(name))
+            column.flags.writeable = False
+            frozen[name] = column
+        if any(column.ndim != 1 for column in frozen.values()) or len({len(c) for c in frozen.values()}) != 1:
+            raise ConfigError("all columns of detections are one-dimensional and of the same length")
+        object.__setattr__(self, "columns", MappingProxyType(frozen))
+
+    @classmethod
+    def empty(cls, features: Iterable[str] = ()) -> Detections:
+        """A table without cells, with the given feature columns as float64."""
+        columns: dict[str, NDArray[Any]] = {name: np.empty(0, dtype) for name, dtype in _BASE_DTYPES.items()}
+        columns.update({name: np.empty(0) for name in features})
+        return cls(columns)
+
+    @classmethod
+    def concatenate(cls, tables: Iterable[Detections]) -> Detections:
+        """Join tables below each other; a feature that one of them lacks becomes NaN there."""
+        parts = list(tables)
+        if not parts:
+            return cls.empty()
+        names = list(dict.fromkeys(name for part in parts for name in part.columns))
+        return cls(
+            {
+                name: np.concatenate([part.columns.get(name, np.full(len(part), np.nan)) for part in parts])
+                for name in names
+            }
+        )
+
+    def __len__(self) -> int:
+        return len(self.columns["x"])
+
+    def __getitem__(self, column: str) -> NDArray[Any]:
+        return self.columns[column]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.columns)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Detections):
+            return NotImplemented
+        return list(self) == list(other) and all(
+            np.array_equal(self[name], other[name], equal_nan=self[name].dtype.kind == "f") for name in self
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Detections, (dict(self.columns),)
+
+    def __repr__(self) -> str:
+        names, counts = np.unique(self["name"], return_counts=True)
+        listed = ", ".join(f"{count} {name}" for name, count in zip(names, counts, strict=True))
+        return f"Detections({len(self)} cells{': ' + listed if listed else ''})"
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the measured columns."""
+        return tuple(name for name in self.columns if name not in BASE_COLUMNS)
+
+    def select(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Detections:
+        """Return the rows of a mask or an index array, in its order."""
+        return Detections({name: column[rows] for name, column in self.columns.items()})
+
+    def named(self, *names: str) -> Detections:
+        """Return the rows with one of the given names (exactly these, kinds of them not included)."""
+        return self.select(np.isin(self["name"], names))
+
+    def with_columns(self, **columns: NDArray[Any]) -> Detections:
+        """Return a table with columns added or replaced."""
+        return Detections({**self.columns, **columns})
+
+    def sorted(self) -> Detections:
+        """Return the rows in canonical order: by field, then y, then x, then name."""
+        return self.select(np.lexsort((self["name"], self["x"], self["y"], self["field"])))
+
+    def count(self, name: str) -> int:
+        """Number of cells with exactly this name."""
+        return int(np.count_nonzero(self["name"] == name))
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a pandas table, one row a cell."""
+        import pandas as pd
+
+        return pd.DataFrame({name: column.copy() for name, column in self.columns.items()})
