@@ -1,0 +1,37 @@
+"""The analysis in a notebook: tables, no script, every text escaped."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+from hemato_lab.analysis import tables
+from hemato_lab.report import RESEARCH_USE_NOTICE
+
+if TYPE_CHECKING:
+    from hemato_lab.analysis.model import Analysis
+    from hemato_lab.analysis.tables import Table
+
+
+def to_html(analysis: Analysis) -> str:
+    """Return the tables of an analysis as an HTML fragment that ends with the research-use notice."""
+    shown = (
+        tables.overview(analysis),
+        tables.statistics(analysis.report),
+        tables.findings(analysis.report),
+        tables.considerations(analysis.report),
+        tables.quality(analysis),
+        tables.skipped(analysis.smear),
+    )
+    body = "".join(_table(table) for table in shown if table.rows)
+    return f"<div>{body}<p><small>{escape(RESEARCH_USE_NOTICE)}</small></p></div>"
+
+
+def _table(table: Table) -> str:
+    head = "".join(f"<th>{escape(cell)}</th>" for cell in table.head)
+    rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in table.rows)
+    note = f"<p><small>{escape(table.note)}</small></p>" if table.note else ""
+    return (
+        f"<table><caption>{escape(table.caption)}</caption><thead><tr>{head}</tr></thead>"
+        f"<tbody>{rows}</tbody></table>{note}"
+    )

@@ -1,0 +1,34 @@
+"""Crops of single cells -> names with probabilities.
+
+`CLASSIFIERS` is the registry: a plain dict from a name to a function that makes the classifier.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from hemato_lab.classifiers.base import Classification, Classifier
+from hemato_lab.classifiers.malaria import MeasuredMalariaClassifier
+from hemato_lab.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["CLASSIFIERS", "Classification", "Classifier", "make_classifier"]
+
+CLASSIFIERS: Final[dict[str, Callable[[], Classifier]]] = {
+    "classical": MeasuredMalariaClassifier,
+}
+
+
+def make_classifier(name: str) -> Classifier:
+    """Return a new classifier by its registered name.
+
+    Raises
+    ------
+    ConfigError
+        If there is none of that name.
+    """
+    if name not in CLASSIFIERS:
+        raise ConfigError(f"unknown classifier {name!r}", hint=f"choose one of {', '.join(sorted(CLASSIFIERS))}")
+    return CLASSIFIERS[name]()

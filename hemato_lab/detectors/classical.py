@@ -1,0 +1,119 @@
+"""The classical detector: red cells, white cells and platelets without any model.
+
+Parameters in the constructor, tile in the call. Works on the working grid, so none of its numbers know the magnification.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hemato_lab.detections import Detections
+from hemato_lab.detectors.features import FEATURES, measured_columns
+from hemato_lab.detectors.nucleated import (
+    LEAST_NUCLEUS_AREA,
+    PlateletCandidates,
+    WhiteCells,
+    find_platelets,
+    find_white_cells,
+    smooth_nuclear_density,
+)
+from hemato_lab.imaging.calibration import FieldCalibration
+from hemato_lab.imaging.red_cells import RedCellRegions, split_red_cells
+from hemato_lab.imaging.working import RED_CELL_AREA, WorkingTile, working_tile
+from hemato_lab.kernels.components import ComponentTable, measure
+from hemato_lab.smear import Tile
+from hemato_lab.vocabulary import PLATELET, RBC, WBC
+
+LEAST_RED_CELL_AREA: Final = 0.3
+"""Of a normal red cell's area; fragments below are not told from debris."""
+LEAST_BORDER_AREA: Final = 0.25
+"""The same for a cell that the field's border cuts."""
+FULL_EVIDENCE: Final = 1.6
+"""Evidence of a free, round red cell: score 1."""
+LEAST_PROBABILITY: Final = 0.05
+"""Platelet candidates below this probability are left out of the table altogether."""
+PLATELET_HALO: Final = 1.5
+"""Grid cells that a platelet's pale body reaches beyond its azure granules."""
+
+
+class ClassicalDetector:
+    """Find cells by optical density and shape.
+
+    Parameters
+    ----------
+    calibration : FieldCalibration
+        Of the field whose tiles will be given.
+    """
+
+    def __init__(self, calibration: FieldCalibration) -> None:
+        self.calibration = calibration
+
+    def __call__(self, tile: Tile) -> Detections:
+        """Return the cells that the tile's core owns, in canonical order; empty when there are none."""
+        calibration = self.calibration
+        if not calibration.levels.has_cells:
+            return Detections.empty(FEATURES)
+        working = working_tile(tile.pixels, tile.window, calibration.grid, calibration.illumination)
+        if working.window.area == 0:
+            return Detections.empty(FEATURES)
+        nuclear = smooth_nuclear_density(working, calibration.levels)
+        white = find_white_cells(working, calibration.levels, nuclear)
+        in_white = white.labels > 0
+        platelets = find_platelets(working, calibration.levels, nuclear, in_white)
+        red = split_red_cells(working, calibration.levels, in_white)
+        found = [
+            self._red_cells(red, working),
+            self._white_cells(white, working),
+            self._platelets(platelets, working),
+        ]
+        table = Detections.concatenate(found).with_columns(field=np.full(sum(map(len, found)), tile.field, np.int32))
+        owned = [tile.core.owns(x, y) for x, y in zip(table["x"], table["y"], strict=True)]
+        return table.select(np.array(owned, np.bool_)).sorted()
+
+    def _red_cells(self, red: RedCellRegions, working: WorkingTile) -> Detections:
+        table, columns = self._measured(red.labels, len(red), working)
+        relative_area = table.area / RED_CELL_AREA
+        large_enough = relative_area >= np.where(columns["on_border"] > 0, LEAST_BORDER_AREA, LEAST_RED_CELL_AREA)
+        likeness = np.minimum(red.evidence / FULL_EVIDENCE, 1.0) * np.minimum(relative_area / 0.6, 1.0)
+        return _named(RBC, 0.5 + 0.5 * likeness, columns, large_enough)
+
+    def _white_cells(self, white: WhiteCells, working: WorkingTile) -> Detections:
+        table, columns = self._measured(white.labels, len(white), working)
+        size = white.nucleus_area / (2 * LEAST_NUCLEUS_AREA * RED_CELL_AREA)
+        return _named(WBC, 0.5 + 0.5 * np.minimum(size, 1.0), columns, table.area > 0)
+
+    def _platelets(self, candidates: PlateletCandidates, working: WorkingTile) -> Detections:
+        table, columns = self._measured(candidates.labels, len(candidates), working)
+        halo = PLATELET_HALO / self.calibration.grid.step
+        right, bottom = self.calibration.grid.width - 0.5, self.calibration.grid.height - 0.5
+        columns["x_min"] = np.maximum(columns["x_min"] - halo, -0.5)
+        columns["y_min"] = np.maximum(columns["y_min"] - halo, -0.5)
+        columns["x_max"] = np.minimum(columns["x_max"] + halo, right)
+        columns["y_max"] = np.minimum(columns["y_max"] + halo, bottom)
+        columns["radius"] = columns["radius"] + halo
+        likely = (candidates.probability >= LEAST_PROBABILITY) & (table.area > 0)
+        return _named(PLATELET, candidates.probability, columns, likely)
+
+    def _measured(
+        self, labels: NDArray[np.int32], count: int, working: WorkingTile
+    ) -> tuple[ComponentTable, dict[str, NDArray[np.float64]]]:
+        origin = (working.window.x0, working.window.y0)
+        table = measure(labels, count, working.density, origin)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return table, measured_columns(labels, table, working, self.calibration)
+
+
+def _named(
+    name: str, score: NDArray[np.float64], columns: dict[str, NDArray[np.float64]], kept: NDArray[np.bool_]
+) -> Detections:
+    """Make a table of one kind of cell from the rows that are kept."""
+    rows: dict[str, NDArray[Any]] = {key: value[kept] for key, value in columns.items()}
+    count = int(np.count_nonzero(kept))
+    # Four decimals, so that the last bits of exp() on another processor do not show.
+    rows["score"] = np.round(score[kept], 4)
+    rows["name"] = np.full(count, name)
+    rows["field"] = np.zeros(count, np.int32)
+    return Detections(rows)

@@ -1,0 +1,261 @@
+"""White cells and platelets: what takes up azure dye, on the working grid.
+
+White cells are found by their nucleus, lobes and all, and measured whole: rays from the nucleus end where the cytoplasm
+does. Platelets are small, round, azure bodies outside of white cells.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from hemato_lab.imaging.levels import Levels
+from hemato_lab.imaging.working import RED_CELL_AREA, RED_CELL_DIAMETER, WorkingTile
+from hemato_lab.kernels.components import ComponentTable, label_and_measure, measure
+from hemato_lab.kernels.distance import squared_distance
+from hemato_lab.kernels.peaks import find_peaks
+from hemato_lab.kernels.rays import cast_rays, fill_stars
+from hemato_lab.kernels.watershed import flood
+
+NUCLEUS_DENSITY: Final = 0.5
+"""Nuclear density, in red-cell densities, from which a pixel may belong to a nucleus."""
+LOBE_GAP: Final = 0.10
+"""Gaps between lobes up to twice this many diameters are closed."""
+LOBE_SPREAD: Final = 0.22
+"""Standard deviation, in diameters, of the smoothing that joins lobes into one nucleus."""
+CLOSEST_NUCLEI: Final = 0.95
+"""Nuclei nearer than this many red-cell diameters are lobes of one."""
+LEAST_NUCLEUS_AREA: Final = 0.45
+"""Of a red cell's area: smaller azure bodies are platelets; a nucleus cut by the border may have half of it."""
+CYTOPLASM_DENSITY: Final = 0.6
+"""Of the foreground threshold: pale cytoplasm lies above."""
+LONGEST_RAY: Final = 1.6
+"""In red-cell diameters: the radius of the largest cells, 24 um across."""
+PLATELET_DENSITY: Final = 0.4
+"""Nuclear density from which a pixel may belong to a platelet."""
+LEAST_PLATELET_AREA, LARGEST_PLATELET_AREA = 0.02, 0.6
+"""Of a red cell's area."""
+
+
+@dataclass(frozen=True)
+class WhiteCells:
+    """White cells of a tile: labels of whole cells (height, width) int32, and of their nuclei, and nucleus areas."""
+
+    labels: NDArray[np.int32]
+    nuclei: NDArray[np.int32]
+    nucleus_area: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.nucleus_area)
+
+
+@dataclass(frozen=True)
+class PlateletCandidates:
+    """Small azure bodies of a tile.
+
+    Attributes
+    ----------
+    labels : NDArray, shape (height, width), int32
+        1 to n.
+    table : ComponentTable
+        Their measurements.
+    probability : NDArray, shape (n,), float64
+        That the body is a platelet.
+    """
+
+    labels: NDArray[np.int32]
+    table: ComponentTable
+    probability: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.probability)
+
+
+def find_white_cells(tile: WorkingTile, levels: Levels, nuclear: NDArray[np.float32]) -> WhiteCells:
+    """Find white cells by their nuclei and outline them whole.
+
+    Parameters
+    ----------
+    tile : WorkingTile
+        Densities.
+    levels : Levels
+        Of the field.
+    nuclear : NDArray, shape (height, width), float32
+        Smoothed nuclear density (`smooth_nuclear_density`).
+    """
+    stained = (nuclear > np.float32(NUCLEUS_DENSITY)) & levels.foreground(tile)
+    nuclei, count = _nuclei(stained)
+    table = measure(nuclei, count)
+    stained_area = np.bincount(nuclei[stained], minlength=count + 1)[1:].astype(np.float64)
+    cut = _touches_edge(table, nuclei.shape)
+    large = stained_area >= np.where(cut, 0.5, 1.0) * LEAST_NUCLEUS_AREA * RED_CELL_AREA
+    kept = np.flatnonzero(large)
+    nuclei = _renumbered(nuclei, kept, count)
+    centres = np.stack([table.x[kept], table.y[kept]], axis=1)
+    if not len(kept):
+        return WhiteCells(np.zeros(nuclei.shape, np.int32), nuclei, np.empty(0))
+    stained_enough = nuclear > np.float32(NUCLEUS_DENSITY / 2)
+    inside = (tile.foreground_density > np.float32(CYTOPLASM_DENSITY * levels.threshold)) | stained_enough
+    inner, outer = cast_rays(centres, nuclei, inside & tile.lit, LONGEST_RAY * RED_CELL_DIAMETER)
+    labels = fill_stars(centres, _cell_radii(inner, outer), nuclei.shape)
+    labels = np.where(nuclei > 0, nuclei, labels)
+    return WhiteCells(labels, nuclei, stained_area[kept])
+
+
+def smooth_nuclear_density(tile: WorkingTile, levels: Levels) -> NDArray[np.float32]:
+    """Return the nuclear density with the grain of the camera smoothed out, shape (height, width)."""
+    smooth: NDArray[np.float32] = ndimage.gaussian_filter(levels.nuclear_density(tile), 0.8, mode="nearest")
+    return smooth
+
+
+def _nuclei(stained: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]:
+    """Join lobes and tell touching nuclei apart; returns labels and their number."""
+    radius = LOBE_GAP * RED_CELL_DIAMETER
+    near = squared_distance(~stained) <= radius * radius
+    closed = (squared_distance(near) > radius * radius) | stained
+    mass = ndimage.gaussian_filter(closed.astype(np.float32), LOBE_SPREAD * RED_CELL_DIAMETER, mode="constant")
+    peaks = find_peaks(mass, CLOSEST_NUCLEI * RED_CELL_DIAMETER, 0.25)
+    seeds = np.zeros(stained.shape, np.int32)
+    nearest = _nearest_true(closed, peaks.y, peaks.x)
+    seeds[nearest[0], nearest[1]] = np.arange(1, len(peaks.x) + 1)
+    levels = ((np.float32(1) - np.clip(mass, 0, 1)) * np.float32(65_000)).astype(np.uint16)
+    return _reach_all_lobes(flood(levels, seeds, closed), closed, np.stack([peaks.y, peaks.x], axis=1)), len(peaks.x)
+
+
+def _nearest_true(mask: NDArray[np.bool_], rows: NDArray[np.int32], columns: NDArray[np.int32]) -> tuple[
+    NDArray[np.int64], NDArray[np.int64]
+]:
+    """Return for each point the nearest pixel of a mask within half a diameter, or the point itself."""
+    reach = int(RED_CELL_DIAMETER / 2)
+    found = np.stack([rows, columns]).astype(np.int64)
+    for index, (row, column) in enumerate(zip(rows, columns, strict=True)):
+        top, left = max(0, row - reach), max(0, column - reach)
+        y, x = np.nonzero(mask[top : row + reach + 1, left : column + reach + 1])
+        if len(y):
+            best = np.lexsort((x, y, (y + top - row) ** 2 + (x + left - column) ** 2))[0]
+            found[:, index] = y[best] + top, x[best] + left
+    return found[0], found[1]
+
+
+def _reach_all_lobes(
+    labels: NDArray[np.int32], closed: NDArray[np.bool_], peaks: NDArray[np.int32]
+) -> NDArray[np.int32]:
+    """Give lobes that no flood reached to the nearest nucleus whose peak is within `CLOSEST_NUCLEI` diameters."""
+    lobes, table = label_and_measure(closed & (labels == 0))
+    if not len(table) or not len(peaks):
+        return labels
+    owner = np.zeros(len(table) + 1, np.int32)
+    for index in range(len(table)):
+        squared = (peaks[:, 0] - table.y[index]) ** 2 + (peaks[:, 1] - table.x[index]) ** 2
+        nearest = int(np.argmin(squared))
+        if squared[nearest] <= (CLOSEST_NUCLEI * RED_CELL_DIAMETER) ** 2:
+            owner[index + 1] = nearest + 1
+    return np.where(labels == 0, owner[lobes], labels).astype(np.int32)
+
+
+def _touches_edge(table: ComponentTable, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    touches: NDArray[np.bool_] = (
+        (table.x_min <= 0) | (table.y_min <= 0) | (table.x_max >= shape[1]) | (table.y_max >= shape[0])
+    )
+    return touches
+
+
+def _renumbered(labels: NDArray[np.int32], kept: NDArray[np.intp], count: int) -> NDArray[np.int32]:
+    """Return labels with only some regions left, numbered 1 to their number in the same order."""
+    numbers = np.zeros(count + 1, np.int32)
+    numbers[kept + 1] = np.arange(1, len(kept) + 1)
+    return numbers[labels]
+
+
+def _cell_radii(inner: NDArray[np.float64], outer: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Turn ray lengths into an outline: rays that ran on through a neighbour are cut to what the others say."""
+    typical = np.quantile(outer, 0.4, axis=1, method="lower")
+    fallback = 1.25 * inner.max(axis=1)
+    limit = np.minimum(np.where(np.isfinite(typical), 1.15 * typical, fallback), 1.25 * RED_CELL_DIAMETER)
+    radii: NDArray[np.float64] = np.maximum(inner, np.minimum(outer, limit[:, None]))
+    return radii
+
+
+def find_platelets(
+    tile: WorkingTile, levels: Levels, nuclear: NDArray[np.float32], excluded: NDArray[np.bool_]
+) -> PlateletCandidates:
+    """Find small azure bodies and tell how likely each is a platelet.
+
+    Parameters
+    ----------
+    tile, levels, nuclear
+        As for `find_white_cells`.
+    excluded : NDArray, shape (height, width), bool
+        What belongs to white cells.
+    """
+    labels, table = label_and_measure((nuclear > np.float32(PLATELET_DENSITY)) & tile.lit)
+    if not len(table):
+        return PlateletCandidates(labels, table, np.empty(0))
+    inside_white = np.bincount(labels[excluded], minlength=len(table) + 1)[1:] / table.area
+    area = table.area / RED_CELL_AREA
+    possible = (area >= LEAST_PLATELET_AREA) & (area <= LARGEST_PLATELET_AREA) & (inside_white < 0.3)
+    probability = np.where(possible, platelet_probability(platelet_evidence(tile, levels, nuclear, labels, table)), 0.0)
+    return PlateletCandidates(labels, table, probability)
+
+
+def platelet_evidence(
+    tile: WorkingTile,
+    levels: Levels,
+    nuclear: NDArray[np.float32],
+    labels: NDArray[np.int32],
+    table: ComponentTable,
+) -> NDArray[np.float64]:
+    """Measure what tells platelets from the coloured rims and grains that look alike, shape (n, 6).
+
+    Columns: logarithm of the area over a tenth of a red cell; its square; logarithm of the densest point; share of the
+    surroundings that is free of cells; axis ratio, at most 4; how well an ellipse fills the body.
+    """
+    densest = np.asarray(ndimage.maximum(nuclear, labels, np.arange(1, len(table) + 1)), np.float64)
+    major, minor, _ = table.axes
+    size = np.log(table.area / (0.1 * RED_CELL_AREA))
+    return np.stack(
+        [
+            size,
+            size**2,
+            np.log(np.maximum(densest, PLATELET_DENSITY)),
+            _free_surroundings(levels.foreground(tile), table),
+            np.minimum(major / minor, 4.0),
+            table.area / (np.pi / 4 * major * minor),
+        ],
+        axis=1,
+    )
+
+
+def _free_surroundings(foreground: NDArray[np.bool_], table: ComponentTable) -> NDArray[np.float64]:
+    """Return the share of background in a frame of 2 pixels, 2 pixels away from each bounding box."""
+    height, width = foreground.shape
+    sums = np.zeros((height + 1, width + 1), np.int64)
+    np.cumsum(np.cumsum(foreground, axis=0, dtype=np.int64), axis=1, out=sums[1:, 1:])
+
+    def within(margin: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        x0, y0 = np.maximum(table.x_min - margin, 0), np.maximum(table.y_min - margin, 0)
+        x1, y1 = np.minimum(table.x_max + margin, width), np.minimum(table.y_max + margin, height)
+        return sums[y1, x1] - sums[y0, x1] - sums[y1, x0] + sums[y0, x0], (x1 - x0) * (y1 - y0)
+
+    outer, outer_area = within(4)
+    inner, inner_area = within(2)
+    return 1 - (outer - inner) / np.maximum(outer_area - inner_area, 1)
+
+
+_PLATELET_INTERCEPT: Final = -10.894
+_PLATELET_WEIGHTS: Final = (0.711, -0.417, 1.567, 5.438, -2.012, 11.242)
+
+
+def platelet_probability(evidence: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the probability of a platelet from `platelet_evidence`, shape (n,).
+
+    A logistic function fitted on the training splits of three public sets (bccd, deepbionet, txl_pbc_cells; each set
+    with equal weight) against their platelet boxes; white cells' own bodies left out.
+    """
+    total = _PLATELET_INTERCEPT + evidence @ np.array(_PLATELET_WEIGHTS)
+    probability: NDArray[np.float64] = 1 / (1 + np.exp(-total))
+    return probability

@@ -1,0 +1,230 @@
+"""Classifiers against labelled crops: accuracy, F1, area under the curve, calibration, and their limits.
+
+The result is one JSON object::
+
+    dataset, split, classifier   names
+    model_sha256                 of the ONNX file, null for a classifier without a model
+    crops                        number evaluated
+    accuracy                     share of crops named rightly
+    macro_f1                     mean F1 over the names that occur in the split
+    auc                          area under the receiver operating curve; null unless two names are scored
+    ece                          expected calibration error (`hemato_lab.evaluation.calibration`)
+    confusion                    {truth: {answer: crops}}
+    classes                      {name: {truth, precision, recall, f1, limits}}
+    limits                       {accuracy, macro_f1, auc, ece: [low, high]}
+    rolled_up                    {label of the set: scored name} where these differ
+    groups, resamples            of the bootstrap
+    version, notice              of this package
+
+A figure without any evidence is null. ``limits`` are 95 % limits (`hemato_lab.evaluation.bootstrap`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hemato_lab import __version__
+from hemato_lab.evaluation.bootstrap import RESAMPLES, Limits, draw_groups, group_index, percentile_limits
+from hemato_lab.evaluation.calibration import expected_calibration_error
+from hemato_lab.evaluation.dataset import CropSet, LabelledCrop
+from hemato_lab.evaluation.naming import CommonNames, common_names
+from hemato_lab.evaluation.ranking import area_under_curve
+from hemato_lab.evaluation.ratio import ratio
+from hemato_lab.evaluation.rounding import rounded, rounded_limits
+from hemato_lab.report import RESEARCH_USE_NOTICE
+from hemato_lab.smear import RGB
+
+if TYPE_CHECKING:
+    from hemato_lab.classifiers import Classifier
+
+Floats = NDArray[np.float64]
+CLASS_FIGURES: Final = ("precision", "recall", "f1")
+SET_FIGURES: Final = ("accuracy", "macro_f1", "auc", "ece")
+CROPS_AT_ONCE: Final = 64
+
+ReadCrop = Callable[[Path], RGB]
+CropProgress = Callable[[Iterable[Sequence[LabelledCrop]]], Iterable[Sequence[LabelledCrop]]]
+
+
+@dataclass(frozen=True, slots=True)
+class CropScores:
+    """Everything one evaluation tells; `to_json` writes it as the module documents."""
+
+    dataset: str
+    split: str
+    classifier: str
+    model_sha256: str | None
+    names: CommonNames
+    confusion: NDArray[np.int64]
+    figures: Mapping[str, float | None]
+    limits: Mapping[str, Limits | None]
+    groups: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the scores as a JSON object."""
+        return {
+            "dataset": self.dataset,
+            "split": self.split,
+            "classifier": self.classifier,
+            "model_sha256": self.model_sha256,
+            "crops": int(self.confusion.sum()),
+            **{name: rounded(self.figures[name]) for name in SET_FIGURES},
+            "confusion": {
+                truth: {answer: int(self.confusion[row, column]) for column, answer in enumerate(self.names.answers)}
+                for row, truth in enumerate(self.names.scored)
+            },
+            "classes": {name: self._class_json(row, name) for row, name in enumerate(self.names.scored)},
+            "limits": rounded_limits({name: self.limits[name] for name in SET_FIGURES}),
+            "rolled_up": {label: name for label, name in self.names.of_label.items() if label != name},
+            "groups": self.groups,
+            "resamples": RESAMPLES,
+            "version": __version__,
+            "notice": RESEARCH_USE_NOTICE,
+        }
+
+    def _class_json(self, row: int, name: str) -> dict[str, Any]:
+        keys = {figure: f"{figure} {name}" for figure in CLASS_FIGURES}
+        return {
+            "truth": int(self.confusion[row].sum()),
+            **{figure: rounded(self.figures[key]) for figure, key in keys.items()},
+            "limits": rounded_limits({figure: self.limits[key] for figure, key in keys.items()}),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a classifier said of every crop.
+
+    Attributes
+    ----------
+    truth : array of int, shape (n,)
+        Index of the scored name.
+    probabilities : array of shape (n, answers)
+        Scored names first, then the classifier's other answers.
+    scored : int
+        Number of scored names.
+    """
+
+    truth: NDArray[np.intp]
+    probabilities: Floats
+    scored: int
+
+    @property
+    def named(self) -> NDArray[np.intp]:
+        """Index of the most probable answer, shape (n,)."""
+        return np.asarray(np.argmax(self.probabilities, axis=1))
+
+
+def evaluate_crops(
+    dataset: CropSet,
+    classifier: Classifier,
+    read: ReadCrop,
+    *,
+    split: str,
+    limit: int | None = None,
+    progress: CropProgress = iter,
+) -> CropScores:
+    """Classify the crops of a split and score the answers.
+
+    Parameters
+    ----------
+    dataset : CropSet
+        From `hemato_lab.evaluation.dataset.read_dataset`.
+    classifier : Classifier
+        One of `hemato_lab.classifiers.CLASSIFIERS`.
+    read : ReadCrop
+        Reads a file as RGB uint8, shape (height, width, 3).
+    split : str
+        For example "val".
+    limit : int or None
+        Only the first so many crops of the split.
+    progress : CropProgress
+        Passes batches of crops on and shows how far they are.
+
+    Raises
+    ------
+    ConfigError
+        If the split does not exist, or the classifier has no name for one of the labels.
+    """
+    crops = dataset.in_split(split)[:limit]
+    names = common_names(dataset.labels, classifier.classes, dataset=dataset.name, classifier=classifier.name)
+    answers = _answers(crops, classifier, names, read, progress)
+    groups, group_count = group_index([crop.group for crop in crops])
+    weights = draw_groups(group_count)[:, groups]
+    exact = crop_figures(answers, names, np.ones((1, len(crops))))
+    confusion = np.zeros((len(names.scored), len(names.answers)), dtype=np.int64)
+    np.add.at(confusion, (answers.truth, answers.named), 1)
+    return CropScores(
+        dataset=dataset.name,
+        split=split,
+        classifier=classifier.name,
+        model_sha256=classifier.model_sha256,
+        names=names,
+        confusion=confusion,
+        figures={name: None if np.isnan(value[0]) else float(value[0]) for name, value in exact.items()},
+        limits=percentile_limits(crop_figures(answers, names, weights), group_count),
+        groups=group_count,
+    )
+
+
+def _answers(
+    crops: Sequence[LabelledCrop], classifier: Classifier, names: CommonNames, read: ReadCrop, progress: CropProgress
+) -> Answers:
+    batches = [crops[start : start + CROPS_AT_ONCE] for start in range(0, len(crops), CROPS_AT_ONCE)]
+    pooled = [
+        names.pool(classifier.classes, classifier.classify([read(crop.path) for crop in batch]).probabilities)
+        for batch in progress(batches)
+    ]
+    truth = np.array([names.scored.index(names.of_label[crop.label]) for crop in crops], dtype=np.intp)
+    return Answers(truth, np.concatenate(pooled), len(names.scored))
+
+
+def crop_figures(answers: Answers, names: CommonNames, weight: Floats) -> dict[str, Floats]:
+    """Return every figure for each weighting of the crops.
+
+    Parameters
+    ----------
+    answers : Answers
+        Of the classifier.
+    names : CommonNames
+        The scored names.
+    weight : array of shape (resamples, n)
+        How often each crop occurs; ones give the figures of the set itself.
+
+    Returns
+    -------
+    dict of str to array of shape (resamples,)
+        ``accuracy``, ``macro_f1``, ``auc``, ``ece``, and ``precision NAME``, ``recall NAME``, ``f1 NAME`` for every
+        scored name; NaN where undefined. ``macro_f1`` is the mean over the names that occur in the whole split.
+    """
+    correct = answers.named == answers.truth
+    figures: dict[str, Floats] = {"accuracy": ratio(weight @ correct, weight.sum(axis=1))}
+    f1_present = []
+    for index, name in enumerate(names.scored):
+        is_name, named_so = answers.truth == index, answers.named == index
+        hits, truths, named = weight @ (is_name & named_so), weight @ is_name, weight @ named_so
+        figures[f"precision {name}"] = ratio(hits, named)
+        figures[f"recall {name}"] = ratio(hits, truths)
+        figures[f"f1 {name}"] = ratio(2 * hits, truths + named)
+        if is_name.any():
+            f1_present.append(figures[f"f1 {name}"])
+    figures["macro_f1"] = np.mean(f1_present, axis=0)
+    figures["auc"] = _auc(answers, weight)
+    confidence = answers.probabilities.max(axis=1)
+    figures["ece"] = expected_calibration_error(confidence, correct, weight)
+    return figures
+
+
+def _auc(answers: Answers, weight: Floats) -> Floats:
+    if answers.scored != 2:
+        return np.full(len(weight), np.nan)
+    first, second = answers.probabilities[:, 0], answers.probabilities[:, 1]
+    # of the two scored names only, so that the result is the same for either being the positive one
+    share = np.divide(first, first + second, out=np.full_like(first, 0.5), where=first + second > 0)
+    return area_under_curve(share, answers.truth == 0, weight)

@@ -1,0 +1,107 @@
+"""A detector run over the images of a set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from hemato_lab.detections import Detections
+from hemato_lab.errors import ConfigError, ScaleNotCredibleError
+
+if TYPE_CHECKING:
+    from hemato_lab.evaluation.dataset import AnnotatedImage, DetectionSet
+
+ScaleSource = Literal["estimated", "annotated"]
+
+
+@dataclass(frozen=True, slots=True)
+class FieldOutcome:
+    """What a detector made of one image.
+
+    Attributes
+    ----------
+    detections : Detections
+        Every cell found, in pixels of the image; empty when the image was refused.
+    rbc_diameter_px : float or None
+        Diameter of a red cell that the detector worked with, None when the image was refused.
+    """
+
+    detections: Detections
+    rbc_diameter_px: float | None
+
+    @property
+    def refused(self) -> bool:
+        """Whether no credible scale was found, so that nothing was looked for."""
+        return self.rbc_diameter_px is None
+
+
+Detect = Callable[[Path, float | None], FieldOutcome]
+"""``detect(path, rbc_diameter_px)``: analyse one image. The diameter is the stated one in pixels, None when it is to be
+estimated from the image. May raise `ScaleNotCredibleError`."""
+
+Progress = Callable[[Iterable[FieldOutcome]], Iterable[FieldOutcome]]
+"""Passes outcomes on and shows how far they are, as tqdm does."""
+
+
+def detect_fields(
+    dataset: DetectionSet,
+    images: Sequence[AnnotatedImage],
+    detect: Detect,
+    *,
+    scale: ScaleSource = "estimated",
+    jobs: int = 1,
+    progress: Progress = iter,
+) -> list[FieldOutcome]:
+    """Run a detector over images.
+
+    Parameters
+    ----------
+    dataset, images
+        The set and those of its images to look at.
+    detect : Detect
+        The detector.
+    scale : {"estimated", "annotated"}
+        Whether the size of a red cell is estimated from each image alone, or the annotated one is given to the
+        detector.
+    jobs : int
+        Number of images looked at at the same time, in threads. The result does not depend on it.
+    progress : Progress
+        Wraps the outcomes as they arrive.
+
+    Returns
+    -------
+    list of FieldOutcome
+        One for each image, in their order. An image without a credible scale has a refused outcome.
+
+    Raises
+    ------
+    ConfigError
+        If the annotated scale is asked for and an image has none.
+    """
+    stated = [_stated_diameter(dataset, image, scale) for image in images]
+
+    def look(image: AnnotatedImage, diameter: float | None) -> FieldOutcome:
+        try:
+            return detect(image.path, diameter)
+        except ScaleNotCredibleError:
+            return FieldOutcome(Detections.empty(), None)
+
+    with ThreadPoolExecutor(max_workers=jobs) as pool:
+        try:
+            return list(progress(pool.map(look, images, stated)))
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _stated_diameter(dataset: DetectionSet, image: AnnotatedImage, scale: ScaleSource) -> float | None:
+    if scale == "estimated":
+        return None
+    diameter = dataset.cell_diameter_px(image)
+    if diameter is None:
+        raise ConfigError(
+            f"{image.file_name} has no annotated red-cell diameter", subject=dataset.name, hint="use --scale estimated"
+        )
+    return diameter

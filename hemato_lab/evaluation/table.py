@@ -1,0 +1,77 @@
+"""An evaluation's JSON object as a table to read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_UNDEFINED: Final = "-"
+_DETECTION_COLUMNS: Final = ("ap50", "precision", "recall", "f1", "count_bias", "count_mae")
+_CROP_COLUMNS: Final = ("precision", "recall", "f1")
+_CROP_FIGURES: Final = ("accuracy", "macro_f1", "auc", "ece")
+
+
+def detection_table(result: Mapping[str, Any]) -> str:
+    """Return the text of a detection result (`hemato_lab.evaluation.detection`)."""
+    options = [f"match {result['match']}", f"scale {result['scale']}"]
+    if result["ignore_incomplete"]:
+        options.append("unmarked cells ignored")
+    title = f"{result['dataset']} {result['split']}: {result['images']} images, detector {result['detector']}"
+    lines = [
+        f"{title} ({', '.join(options)})",
+        "",
+        *_class_rows(result["classes"], _DETECTION_COLUMNS),
+        "",
+        f"mean AP50 {_figure(result['mean_ap50'])} {_interval(result['limits']['mean_ap50'])}".rstrip(),
+    ]
+    if result["scale_error"] is not None:
+        lines.append(_ruler_line(result["scale_error"]))
+    if result["refused"]:
+        lines.append(f"refused, no credible scale: {', '.join(result['refused'])}")
+    return "\n".join([*lines, _footer(result)])
+
+
+def crop_table(result: Mapping[str, Any]) -> str:
+    """Return the text of a crop result (`hemato_lab.evaluation.classification`)."""
+    lines = [
+        f"{result['dataset']} {result['split']}: {result['crops']} crops, classifier {result['classifier']}",
+        "",
+        *_class_rows(result["classes"], _CROP_COLUMNS),
+        "",
+        *(
+            f"{name.replace('_', ' ')} {_figure(result[name])} {_interval(result['limits'][name])}".rstrip()
+            for name in _CROP_FIGURES
+        ),
+    ]
+    return "\n".join([*lines, _footer(result)])
+
+
+def _class_rows(classes: Mapping[str, Mapping[str, Any]], columns: Sequence[str]) -> list[str]:
+    rows = [["class", "truth", *(column.replace("_", " ") for column in columns)]]
+    for name, scores in classes.items():
+        cells = [f"{_figure(scores[column])} {_interval(scores['limits'][column])}".rstrip() for column in columns]
+        rows.append([name, str(scores["truth"]), *cells])
+    widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _ruler_line(ruler: Mapping[str, Any]) -> str:
+    return (
+        f"red-cell diameter against annotated, {ruler['images']} images: median error {_figure(ruler['median'])}"
+        f" (signed {_figure(ruler['median_signed'])}), within 15 % {_figure(ruler['share_within_15_percent'])},"
+        f" refused {ruler['refused']}"
+    )
+
+
+def _footer(result: Mapping[str, Any]) -> str:
+    return f"[low, high]: 95 % limits, {result['resamples']} resamples of {result['groups']} groups\n{result['notice']}"
+
+
+def _figure(value: float | None) -> str:
+    return _UNDEFINED if value is None else f"{value:.3f}"
+
+
+def _interval(pair: Sequence[float] | None) -> str:
+    return "" if pair is None else f"[{pair[0]:.3f}, {pair[1]:.3f}]"

@@ -1,0 +1,65 @@
+"""One plain page that needs nothing else: pictures inside, no script, nothing loaded from anywhere."""
+
+from __future__ import annotations
+
+import base64
+import io
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Final
+
+from hemato_lab import __version__
+from hemato_lab.analysis import tables
+from hemato_lab.report import RESEARCH_USE_NOTICE
+
+if TYPE_CHECKING:
+    from hemato_lab.analysis import Analysis
+
+MOST_PICTURES: Final = 8
+"""Of a smear with more fields those with most cells are shown, in their order."""
+_JPEG_QUALITY: Final = 90
+
+
+def render(analysis: Analysis) -> bytes:
+    """Return the page in UTF-8: estimates with limits, findings, pictures, quality, provenance, notice."""
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    template = environment.from_string(files("hemato_lab.export").joinpath("page.html.jinja").read_text("utf-8"))
+    report = analysis.report
+    shown = _fields_shown(analysis)
+    page = template.render(
+        name=analysis.smear.name,
+        version=__version__,
+        notice=RESEARCH_USE_NOTICE,
+        pathology_report=report.pathology_report,
+        results=[tables.overview(analysis), tables.statistics(report), tables.findings(report)],
+        considerations=tables.considerations(report),
+        pictures=[_picture(analysis, index) for index in shown],
+        not_shown=len(analysis.smear) - len(shown),
+        nothing_found=len(analysis.detections) == 0,
+        background=[
+            tables.quality(analysis),
+            tables.fields(analysis),
+            tables.skipped(analysis.smear),
+            tables.provenance(analysis),
+        ],
+    )
+    # A file name may hold what UTF-8 cannot.
+    return page.encode("utf-8", "backslashreplace")
+
+
+def _fields_shown(analysis: Analysis) -> list[int]:
+    by_cells = sorted(range(len(analysis.smear)), key=lambda index: -len(analysis.cells_of(index)))
+    return sorted(by_cells[:MOST_PICTURES])
+
+
+def _picture(analysis: Analysis, index: int) -> dict[str, Any]:
+    stream = io.BytesIO()
+    picture = analysis.picture(index)
+    picture.save(stream, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
+    return {
+        "name": analysis.smear.fields[index].name,
+        "uri": "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode("ascii"),
+        "width": picture.width,
+        "height": picture.height,
+    }

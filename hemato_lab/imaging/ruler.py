@@ -1,0 +1,211 @@
+"""The red-cell ruler: how many pixels a red cell measures, told from the image alone.
+
+First guess: contours of the foreground vote for circles of every radius; the radius that explains most contour wins.
+Then red cells are told apart at that scale, and the median of the free, round ones refines the guess, as long as the two
+agree. Where too little contour is explained the scale is refused (DOMAIN.md section 2.3).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from hemato_lab.errors import ScaleNotCredibleError
+from hemato_lab.imaging.illumination import Illumination
+from hemato_lab.imaging.levels import Levels, fit_levels
+from hemato_lab.imaging.red_cells import split_red_cells
+from hemato_lab.imaging.sampling import sample_windows
+from hemato_lab.imaging.working import (
+    RED_CELL_AREA,
+    RED_CELL_DIAMETER,
+    WorkingGrid,
+    WorkingTile,
+    working_tile,
+)
+from hemato_lab.kernels.components import label_and_measure, measure
+from hemato_lab.kernels.regions import contact_shares
+from hemato_lab.kernels.votes import circle_evidence
+from hemato_lab.smear import Field, Window
+
+RADII: Final = 6.0 * 1.06 ** np.arange(58)
+"""Radii tried, in pixels of the view that is searched: 6 to 166."""
+LEAST_SUPPORT: Final = 0.3
+"""A centre counts when this share of its circle is there."""
+RADIUS_POWER: Final = 0.75
+"""Evidence is weighted by the radius to this power: between counting circles (0) and their contour (1)."""
+INWARD_SHIFT: Final = 1.04
+"""Diameter of a cell over the best voted diameter: votes scatter about the centre, which favours smaller radii."""
+LARGEST_SHARE_OF_FIELD: Final = 0.3
+"""A red cell is no wider than this share of the field's shorter side."""
+VIEW_PIXELS: Final = 1_500_000
+"""A larger field is searched shrunk to this size, and in windows of its own resolution."""
+AGREEMENT: Final = 0.12
+"""Free cells refine the voted diameter when they differ from it by no more than this."""
+FEWEST_FREE_CELLS: Final = 3
+LEAST_EXPLAINED: Final = 0.012
+"""Share of the contour that the best circles must explain (beyond `LEAST_SUPPORT`) for a scale to be credible."""
+LEAST_RELATIVE_UNCERTAINTY: Final = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class RulerReading:
+    """What the ruler read in one field.
+
+    Attributes
+    ----------
+    diameter_px : float
+        Diameter of a red cell in pixels of the field.
+    relative_uncertainty : float
+        Standard uncertainty of the reading as a share of it, without the ruler's own.
+    free_cells : int
+        Free, round red cells that refined it; 0 when it rests on votes alone.
+    explained : float
+        Share of the contour that circles of this size explain beyond chance.
+    """
+
+    diameter_px: float
+    relative_uncertainty: float
+    free_cells: int
+    explained: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Vote:
+    diameter_px: float
+    explained: float
+
+
+def read_ruler(field: Field, illumination: Illumination) -> RulerReading:
+    """Measure the diameter of red cells in a field.
+
+    Raises
+    ------
+    ScaleNotCredibleError
+        If the field shows no red cells that can be measured.
+    """
+    votes = [vote for view in _views(field) if (vote := _vote(field, illumination, *view)) is not None]
+    best = max(votes, key=lambda vote: vote.explained, default=None)
+    if best is None or best.explained < LEAST_EXPLAINED:
+        raise ScaleNotCredibleError(
+            "the size of a red cell cannot be told from this image",
+            subject=field.name,
+            hint="state rbc_diameter_px (pixels across a normal red cell) or um_per_px",
+        )
+    return _refined(field, illumination, best)
+
+
+def _views(field: Field) -> list[tuple[Window, float]]:
+    """Return windows and the steps (grid cells a pixel) at which to search them."""
+    windows = sample_windows(field)
+    if len(windows) > 1:
+        return [(window, 1.0) for window in windows]
+    step = math.sqrt(min(1.0, VIEW_PIXELS / field.window.area))
+    views = [(field.window, step)]
+    if step < 0.75:
+        side = int(math.sqrt(VIEW_PIXELS))
+        x, y = max(0, (field.width - side) // 2), max(0, (field.height - side) // 2)
+        views.append((Window(x, y, min(field.width, x + side), min(field.height, y + side)), 1.0))
+    return views
+
+
+def _vote(field: Field, illumination: Illumination, window: Window, step: float) -> _Vote | None:
+    grid = WorkingGrid(field.width, field.height, step)
+    tile = working_tile(field.read(window), window, grid, illumination)
+    levels = fit_levels([tile])
+    if not levels.has_cells or min(tile.lit.shape) < 8:
+        return None
+    points, directions = _contour(tile, levels)
+    if len(points) < 100:
+        return None
+    radii = RADII[2 * RADII < LARGEST_SHARE_OF_FIELD * min(field.width, field.height) * step]
+    if len(radii) < 3:
+        return None
+    evidence = circle_evidence(points, directions, tile.lit.shape, radii, LEAST_SUPPORT)
+    weighted = ndimage.gaussian_filter1d(evidence * radii**RADIUS_POWER, 1.0, mode="constant")
+    best = int(np.argmax(weighted))
+    place = float(best)
+    if 0 < best < len(radii) - 1:
+        left, middle, right = weighted[best - 1 : best + 2]
+        bend = left - 2 * middle + right
+        place += float(0.5 * (left - right) / bend) if bend < 0 else 0.0
+    radius = RADII[0] * 1.06**place
+    explained = float(weighted[best] / radii[best] ** RADIUS_POWER * 2 * np.pi * radii[best] / len(points))
+    return _Vote(float(2 * radius * INWARD_SHIFT / step), explained)
+
+
+def _contour(tile: WorkingTile, levels: Levels) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the outline pixels (x, y) of the foreground and unit vectors up its density gradient."""
+    density = tile.foreground_density
+    mask = ndimage.binary_opening(levels.foreground(tile))
+    inner = ndimage.binary_erosion(mask, border_value=1)
+    safe = ndimage.binary_erosion(tile.lit, iterations=3, border_value=1)
+    rows, columns = np.nonzero(mask & ~inner & safe)
+    smooth = ndimage.gaussian_filter(density, 1.0, mode="nearest")
+    gradient = np.stack(
+        [ndimage.sobel(smooth, axis=1)[rows, columns], ndimage.sobel(smooth, axis=0)[rows, columns]], axis=1
+    ).astype(np.float64)
+    length = np.hypot(gradient[:, 0], gradient[:, 1])
+    known = length > 0
+    points = np.stack([columns, rows], axis=1).astype(np.float64)[known]
+    return points, gradient[known] / length[known, None]
+
+
+def _refined(field: Field, illumination: Illumination, vote: _Vote) -> RulerReading:
+    """Measure the free cells at the voted scale, twice when the first answer moves the scale."""
+    diameter, free, spread = vote.diameter_px, 0, AGREEMENT
+    for _ in range(3):
+        sizes = _free_cell_diameters(field, illumination, diameter)
+        if len(sizes) < FEWEST_FREE_CELLS:
+            break
+        median = float(np.median(sizes))
+        if abs(median / vote.diameter_px - 1) > AGREEMENT:
+            break
+        moved = abs(median / diameter - 1)
+        diameter, free = median, len(sizes)
+        spread = float(1.4826 * np.median(np.abs(sizes / median - 1)) / math.sqrt(free))
+        if moved < 0.02:
+            break
+    if free == 0:
+        diameter = vote.diameter_px
+    uncertainty = math.hypot(LEAST_RELATIVE_UNCERTAINTY, 0.06 if free == 0 else spread)
+    return RulerReading(round(diameter, 4), round(uncertainty, 4), free, round(vote.explained, 4))
+
+
+def _free_cell_diameters(field: Field, illumination: Illumination, diameter_px: float) -> NDArray[np.float64]:
+    """Return equivalent diameters in pixels of red cells that are single, whole and round."""
+    grid = WorkingGrid.of(field.width, field.height, diameter_px)
+    windows = sample_windows(field)
+    tiles = [working_tile(field.read(window), window, grid, illumination) for window in windows]
+    levels = fit_levels(tiles)
+    if not levels.has_cells:
+        return np.empty(0)
+    return np.concatenate([_free_in_tile(tile, levels) for tile in tiles]) / grid.step
+
+
+def _free_in_tile(tile: WorkingTile, levels: Levels) -> NDArray[np.float64]:
+    nuclear = ndimage.gaussian_filter(levels.nuclear_density(tile), 0.8) > 0.5
+    labels, blobs = label_and_measure(nuclear & tile.lit)
+    large = np.concatenate([[False], blobs.area > 0.25 * RED_CELL_AREA])[labels]
+    excluded = ndimage.binary_dilation(large, iterations=int(0.2 * RED_CELL_DIAMETER))
+    regions = split_red_cells(tile, levels, excluded)
+    if not len(regions):
+        return np.empty(0)
+    table = measure(regions.labels, len(regions))
+    major, minor, _ = table.axes
+    height, width = tile.lit.shape
+    whole = (table.x_min > 0) & (table.y_min > 0) & (table.x_max < width) & (table.y_max < height)
+    near_excluded = np.zeros(len(regions) + 1, np.bool_)
+    beside = ndimage.binary_dilation(excluded | ~tile.lit, np.ones((3, 3)))
+    near_excluded[np.unique(regions.labels[beside])] = True
+    sizes = 2 * np.sqrt(table.area / np.pi)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        is_round = (major / minor < 1.4) & (table.area / (np.pi / 4 * major * minor) > 0.93)
+    free = contact_shares(regions.labels, len(regions)) < 0.15
+    plausible = (sizes > 0.55 * RED_CELL_DIAMETER) & (sizes < 1.6 * RED_CELL_DIAMETER)
+    chosen: NDArray[np.float64] = sizes[whole & ~near_excluded[1:] & is_round & free & plausible]
+    return chosen

@@ -1,0 +1,274 @@
+"""The statistics of a report: one function and one line in `STATISTICS` each.
+
+Each entry has the documented shape, value and unit as strings, and a block of details for the report's extension:
+cells counted, area, fields, limits, scale, spread, method and assumption (DOMAIN.md section 2.1).
+
+What cannot be told keeps its documented key with the value ``not assessed``. A reader of the vendor's schema finds the
+key it expects and a string, as the schema asks; unlike an empty string, ``0`` or ``NaN`` the words can neither be
+overlooked nor be taken for a measurement. The reason stands in the details. A key of ours is left out when there are
+too few cells or too little area for it, and says ``not assessed`` only when the caller does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from hemato_lab.errors import ConfigError
+from hemato_lab.report import FeatureStatistic
+from hemato_lab.statistics.concentrations import (
+    ASSUMED_RBC_PER_UL,
+    FIXED_FACTORS,
+    fixed_factor_concentration,
+    ratio_concentration,
+)
+from hemato_lab.statistics.counting import BORDER_RULE, FieldCounts, count_cells, rolls_up_to
+from hemato_lab.statistics.densities import density
+from hemato_lab.statistics.limits import Limits, clopper_pearson_limits
+from hemato_lab.statistics.overdispersion import Overdispersion, binomial_overdispersion
+from hemato_lab.statistics.rounding import number_text, quantised
+from hemato_lab.vocabulary import PLATELET, RBC, WBC
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from hemato_lab.detections import Detections
+    from hemato_lab.smear import Scale
+
+NOT_ASSESSED: Final = "not assessed"
+"""The value of a documented statistic that cannot be told."""
+MINIMUM_WBC: Final = 100
+"""White cells below which a share of them is called insufficient (DOMAIN.md section 2.7)."""
+DOCUMENTED_KEYS: Final = ("rbc-density", "platelet-density", "blast-density")
+"""The keys that the vendor's document has, in its order."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatisticsResult:
+    """What the statistics of a smear add to its report.
+
+    Attributes
+    ----------
+    documented : mapping of str to FeatureStatistic
+        For `Report.feature_statistics`: the vendor's keys first, then ours.
+    extension : mapping of str to mapping
+        For ``feature_statistics`` of `Report.extension`: JSON-ready details of each statistic by the same keys.
+    """
+
+    documented: Mapping[str, FeatureStatistic]
+    extension: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """What the statistics are made from: the cells of a smear, its fields and scale, counted once a class."""
+
+    detections: Detections
+    field_sizes: Sequence[tuple[int, int]]
+    scale: Scale
+    rbc_per_ul: float
+    excluded_fields: Collection[int]
+    counts: Mapping[str, FieldCounts] = field(init=False)
+
+    def __post_init__(self) -> None:
+        counts = {name: self.count(self.detections, name) for name in (RBC, WBC, PLATELET)}
+        object.__setattr__(self, "counts", counts)
+
+    def count(self, detections: Detections, name: str) -> FieldCounts:
+        """Count a table of cells of one class on these fields."""
+        return count_cells(detections, self.field_sizes, self.scale, name, excluded_fields=self.excluded_fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A value and its details; no value, and the reason among the details, when it cannot be told."""
+
+    value: float | None
+    details: Mapping[str, Any]
+
+
+class Statistic(NamedTuple):
+    """How a statistic is computed and its unit, in UCUM (DOMAIN.md section 2.1)."""
+
+    unit: str
+    compute: Callable[[Cells], Estimate]
+
+    def entry(self, estimate: Estimate) -> FeatureStatistic:
+        """Return the documented part."""
+        return FeatureStatistic(NOT_ASSESSED if estimate.value is None else number_text(estimate.value), self.unit)
+
+
+def rbc_density(cells: Cells) -> Estimate:
+    """Red cells per mm2."""
+    return _density(cells, RBC)
+
+
+def platelet_density(cells: Cells) -> Estimate:
+    """Platelets per mm2 of the same fields."""
+    return _density(cells, PLATELET)
+
+
+def wbc_density(cells: Cells) -> Estimate:
+    """White cells per mm2; rare and unevenly spread (DOMAIN.md section 2.5)."""
+    return _density(cells, WBC)
+
+
+def blast_density(cells: Cells) -> Estimate:
+    """Blasts per 100 white cells, nucleated red cells excluded (DOMAIN.md section 2.1)."""
+    method = "blasts per 100 white cells; exact Clopper-Pearson limits, widened by the spread of the fields"
+    white = cells.counts[WBC]
+    if white.n == 0:
+        return _unknown("no white cell was counted", method)
+    blasts = cells.count(cells.detections.select(rolls_up_to(cells.detections["name"], "blast")), WBC)
+    spread = binomial_overdispersion(blasts.cells, white.cells)
+    limits = spread.widen(clopper_pearson_limits(blasts.n, white.n), blasts.n / white.n, highest=1.0).scaled(100)
+    details = {
+        "n": blasts.n,
+        "n_reference": white.n,
+        **_where(white),
+        "limits_95": _rounded(limits),
+        "overdispersion": _spread(spread),
+        "insufficient_count": white.n < MINIMUM_WBC,
+    }
+    return Estimate(100 * blasts.n / white.n, _assessed(method, details))
+
+
+def wbc_concentration(cells: Cells) -> Estimate:
+    """White cells per microlitre, estimated from the ratio to red cells."""
+    return _concentration(cells, WBC)
+
+
+def platelet_concentration(cells: Cells) -> Estimate:
+    """Platelets per microlitre, estimated from the ratio to red cells."""
+    return _concentration(cells, PLATELET)
+
+
+STATISTICS: Final = {
+    "rbc-density": Statistic("/mm2", rbc_density),
+    "platelet-density": Statistic("/mm2", platelet_density),
+    "blast-density": Statistic("%", blast_density),
+    "wbc-density": Statistic("/mm2", wbc_density),
+    "wbc-concentration": Statistic("10*3/uL", wbc_concentration),
+    "platelet-concentration": Statistic("10*3/uL", platelet_concentration),
+}
+"""Every statistic by its kebab-case key, in the order of the report."""
+
+
+def feature_statistics(
+    detections: Detections,
+    field_sizes: Sequence[tuple[int, int]],
+    scale: Scale,
+    *,
+    rbc_per_ul: float = ASSUMED_RBC_PER_UL,
+    not_assessed: Mapping[str, str],
+    excluded_fields: Collection[int] = (),
+) -> StatisticsResult:
+    """Compute every statistic of a smear.
+
+    Parameters
+    ----------
+    detections : Detections
+        Cells of all fields; `count_cells` says which columns are used.
+    field_sizes : sequence of (width, height)
+        Of every field in pixels, in the order that the column ``field`` refers to.
+    scale : Scale
+        Pixel size and its uncertainty.
+    rbc_per_ul : float
+        Red cells per microlitre: the patient's blood count, or the stated assumption.
+    not_assessed : mapping of str to str
+        Keys that this run could not assess and why, for example blast-density when no classifier told blasts apart;
+        a classification that was not done must not be reported as none found.
+    excluded_fields : collection of int
+        Fields that were not fit for counting; their cells and area do not count.
+
+    Returns
+    -------
+    StatisticsResult
+
+    Raises
+    ------
+    ConfigError
+        If a cell lies in a field that is not listed, a key of `not_assessed` is unknown, or `rbc_per_ul` is not
+        positive.
+    """
+    if unknown := sorted(set(not_assessed) - set(STATISTICS)):
+        raise ConfigError(f"unknown statistic {unknown[0]!r}", hint="known are " + ", ".join(STATISTICS))
+    cells = Cells(detections, field_sizes, scale, rbc_per_ul, excluded_fields)
+    documented: dict[str, FeatureStatistic] = {}
+    extension: dict[str, Mapping[str, Any]] = {}
+    for key, statistic in STATISTICS.items():
+        refused = key in not_assessed
+        estimate = _unknown(not_assessed[key], "none was run") if refused else statistic.compute(cells)
+        if estimate.value is not None or refused or key in DOCUMENTED_KEYS:
+            documented[key] = statistic.entry(estimate)
+            extension[key] = estimate.details
+    return StatisticsResult(documented, extension)
+
+
+def _density(cells: Cells, name: str) -> Estimate:
+    counts = cells.counts[name]
+    method = "cells per area; exact Poisson limits, widened by the spread of the fields"
+    found = density(counts, cells.scale)
+    if found is None:
+        return _unknown("no field is large enough to count on", method)
+    details = {
+        "n": counts.n,
+        **_where(counts),
+        "limits_95": _rounded(found.limits),
+        "limits_95_with_scale": _rounded(found.limits_with_scale),
+        "overdispersion": _spread(found.overdispersion),
+        "scale": {
+            "um_per_px": quantised(cells.scale.um_per_px),
+            "origin": cells.scale.origin,
+            "relative_uncertainty": quantised(cells.scale.relative_uncertainty),
+        },
+    }
+    return Estimate(found.per_mm2, _assessed(method, details))
+
+
+def _concentration(cells: Cells, name: str) -> Estimate:
+    counts, red = cells.counts[name], cells.counts[RBC]
+    method = (
+        "estimate: ratio to red cells on the same fields times the red-cell concentration; exact limits of a ratio of "
+        "Poisson counts, widened by the spread of the fields"
+    )
+    found, per_area = ratio_concentration(counts, red, cells.rbc_per_ul), density(counts, cells.scale)
+    if found is None or per_area is None:
+        return _unknown("no red cell was counted", method)
+    rule = FIXED_FACTORS[name]
+    assumed = "assumed" if cells.rbc_per_ul == ASSUMED_RBC_PER_UL else "as given by the user"
+    details = {
+        "assumption": f"red-cell concentration {number_text(cells.rbc_per_ul / 1e6)} 10*6/uL, {assumed}",
+        "n": counts.n,
+        "n_reference": red.n,
+        **_where(counts),
+        "limits_95": _rounded(found.limits.scaled(1e-3)),
+        "overdispersion": _spread(found.overdispersion),
+        "fixed_factor_for_comparison": {
+            "value": quantised(fixed_factor_concentration(per_area.per_mm2, rule) * 1e-3),
+            "rule": rule.wording,
+        },
+    }
+    return Estimate(found.per_ul * 1e-3, _assessed(method, details))
+
+
+def _unknown(reason: str, method: str) -> Estimate:
+    return Estimate(None, {"assessed": False, "reason": reason, "method": method})
+
+
+def _assessed(method: str, details: Mapping[str, Any]) -> dict[str, Any]:
+    return {"assessed": True, "method": method, **details, "border_rule": BORDER_RULE}
+
+
+def _where(counts: FieldCounts) -> dict[str, Any]:
+    return {"fields": counts.fields, "area_mm2": quantised(counts.total_area_mm2)}
+
+
+def _rounded(limits: Limits) -> list[float]:
+    return [quantised(limits.low), quantised(limits.high)]
+
+
+def _spread(spread: Overdispersion) -> dict[str, Any]:
+    if spread.factor is None:
+        return {"estimable": False, "fields": spread.fields, "reason": spread.reason}
+    return {"estimable": True, "fields": spread.fields, "factor": quantised(spread.factor)}

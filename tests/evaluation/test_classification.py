@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from hemato_lab.classifiers import Classification
+from hemato_lab.errors import ConfigError
+from hemato_lab.evaluation.classification import evaluate_crops
+from hemato_lab.evaluation.dataset import CropSet, LabelledCrop
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Told:
+    """Answers with probabilities written into the first pixels of each crop."""
+
+    name = "told"
+    model_sha256 = "ab" * 32
+
+    def __init__(self, classes: tuple[str, ...]) -> None:
+        self.classes = classes
+
+    def classify(self, crops: Sequence[np.ndarray]) -> Classification:
+        rows = [crop[0, : len(self.classes), 0] / 100.0 for crop in crops]
+        return Classification(self.classes, np.array(rows).reshape(len(crops), len(self.classes)))
+
+
+def crop_set(rows: Sequence[tuple[str, Sequence[int], str]]) -> tuple[CropSet, Any]:
+    """Rows of label, percentages, group; and a reader that hands out the percentages as pixels."""
+    crops = tuple(LabelledCrop(Path(f"{i}.jpg"), label, "test", group) for i, (label, _, group) in enumerate(rows))
+
+    def read(path: Path) -> np.ndarray:
+        percentages = rows[int(path.stem)][1]
+        pixels = np.zeros((1, len(percentages), 3), dtype=np.uint8)
+        pixels[0, :, 0] = percentages
+        return pixels
+
+    return CropSet("cells", tuple(dict.fromkeys(row[0] for row in rows)), crops), read
+
+
+POSITIVE, NEGATIVE = "parasitised RBC", "uninfected RBC"
+
+
+def test_a_binary_set_worked_by_hand() -> None:
+    dataset, read = crop_set(
+        [
+            (POSITIVE, (90, 10), "a"),
+            (POSITIVE, (60, 40), "a"),
+            (POSITIVE, (30, 70), "b"),
+            (NEGATIVE, (20, 80), "b"),
+            (NEGATIVE, (55, 45), "c"),
+        ]
+    )
+    result = evaluate_crops(dataset, Told((POSITIVE, NEGATIVE)), read, split="test").to_json()
+    assert (result["dataset"], result["split"], result["classifier"], result["crops"]) == ("cells", "test", "told", 5)
+    assert result["model_sha256"] == "ab" * 32
+    assert result["accuracy"] == pytest.approx(0.6)
+    assert result["confusion"] == {POSITIVE: {POSITIVE: 2, NEGATIVE: 1}, NEGATIVE: {POSITIVE: 1, NEGATIVE: 1}}
+    positive, negative = result["classes"][POSITIVE], result["classes"][NEGATIVE]
+    assert positive["truth"] == 3
+    assert positive["precision"] == positive["recall"] == positive["f1"] == pytest.approx(2 / 3, abs=1e-6)
+    assert negative["precision"] == negative["recall"] == negative["f1"] == 0.5
+    assert result["macro_f1"] == pytest.approx((2 / 3 + 1 / 2) / 2, abs=1e-6)
+    # of 6 pairs: .9 and .6 beat both, .3 beats .2 only
+    assert result["auc"] == pytest.approx(5 / 6, abs=1e-6)
+    # 15 bins: .9 | .6 right and .55 wrong share none: 8/15 < .55 <= 9/15 holds .6 too; .7; .8
+    expected = (0.1 + abs(1.15 - 1) + 0.7 + 0.2) / 5
+    assert result["ece"] == pytest.approx(expected, abs=1e-6)
+    json.dumps(result, allow_nan=False)
+
+
+def test_the_area_does_not_depend_on_which_name_is_positive() -> None:
+    generator = np.random.default_rng(0)
+    rows = [
+        (str(generator.choice([POSITIVE, NEGATIVE])), tuple(generator.multinomial(100, [0.5, 0.3, 0.2])), str(i))
+        for i in range(40)
+    ]
+    classes = (POSITIVE, NEGATIVE, "blast")
+    areas = [
+        evaluate_crops(CropSet(d.name, labels, d.crops), Told(classes), read, split="test").to_json()["auc"]
+        for d, read in [crop_set(rows)]
+        for labels in ((POSITIVE, NEGATIVE), (NEGATIVE, POSITIVE))
+    ]
+    assert areas[0] == areas[1]
+
+
+def test_other_answers_are_wrong_and_shown() -> None:
+    dataset, read = crop_set([("monocyte", (80, 10, 10), "a"), ("basophil", (10, 20, 70), "b")])
+    result = evaluate_crops(dataset, Told(("monocyte", "basophil", "blast")), read, split="test").to_json()
+    assert result["confusion"]["basophil"] == {"monocyte": 0, "basophil": 0, "blast": 1}
+    assert result["accuracy"] == 0.5
+    assert result["auc"] is not None
+
+
+def test_more_than_two_names_have_no_area_and_no_single_threshold() -> None:
+    dataset, read = crop_set(
+        [("monocyte", (80, 10, 10), "a"), ("basophil", (10, 80, 10), "b"), ("blast", (0, 20, 80), "c")]
+    )
+    result = evaluate_crops(dataset, Told(("monocyte", "basophil", "blast")), read, split="test").to_json()
+    assert result["auc"] is None
+    assert result["limits"]["auc"] is None
+    assert result["accuracy"] == 1.0
+    assert result["macro_f1"] == 1.0
+
+
+def test_macro_f1_is_over_the_names_that_occur() -> None:
+    dataset, read = crop_set([("monocyte", (80, 20, 0), "a"), ("basophil", (10, 90, 0), "b")])
+    wider = CropSet(dataset.name, (*dataset.labels, "blast"), dataset.crops)
+    result = evaluate_crops(wider, Told(("monocyte", "basophil", "blast")), read, split="test").to_json()
+    assert result["macro_f1"] == 1.0
+    assert result["classes"]["blast"] == {
+        "truth": 0,
+        "precision": None,
+        "recall": None,
+        "f1": None,
+        "limits": {"precision": None, "recall": None, "f1": None},
+    }
+
+
+def test_labels_roll_up_and_say_so() -> None:
+    dataset, read = crop_set([("early blast", (90, 10), "a"), ("pro blast", (80, 20), "b"), ("benign", (5, 95), "c")])
+    result = evaluate_crops(dataset, Told(("blast", "benign")), read, split="test").to_json()
+    assert result["rolled_up"] == {"early blast": "blast", "pro blast": "blast"}
+    assert result["classes"]["blast"]["truth"] == 2
+    assert result["accuracy"] == 1.0
+
+
+def test_limits_resample_whole_groups() -> None:
+    rows = [(POSITIVE, (90, 10) if group < 5 else (10, 90), str(group)) for group in range(10) for _ in range(50)]
+    dataset, read = crop_set(rows)
+    one_label = CropSet(dataset.name, (POSITIVE, NEGATIVE), dataset.crops)
+    result = evaluate_crops(one_label, Told((POSITIVE, NEGATIVE)), read, split="test").to_json()
+    low, high = result["limits"]["accuracy"]
+    # ten patients that are all right or all wrong tell as much as ten crops: binomial(10, 1/2) / 10
+    assert (low, high) == (0.2, 0.8)
+    assert result["groups"] == 10
+
+
+def test_limit_and_batches_cover_the_crops_once() -> None:
+    rows = [(POSITIVE, (90, 10), str(i)) for i in range(150)] + [(NEGATIVE, (10, 90), "x")]
+    dataset, read = crop_set(rows)
+    result = evaluate_crops(dataset, Told((POSITIVE, NEGATIVE)), read, split="test").to_json()
+    assert (result["crops"], result["accuracy"]) == (151, 1.0)
+    assert evaluate_crops(dataset, Told((POSITIVE, NEGATIVE)), read, split="test", limit=7).to_json()["crops"] == 7
+
+
+def test_a_classifier_for_other_cells_is_refused() -> None:
+    dataset, read = crop_set([("monocyte", (80, 20), "a"), ("basophil", (10, 90), "b")])
+    with pytest.raises(ConfigError, match="no class for monocyte, basophil"):
+        evaluate_crops(dataset, Told((POSITIVE, NEGATIVE)), read, split="test")

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hemato_lab.detections import Detections
+from hemato_lab.errors import ConfigError, ScaleNotCredibleError
+from hemato_lab.evaluation.dataset import DetectionSet
+from hemato_lab.evaluation.fields import FieldOutcome, detect_fields
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Build = Callable[..., DetectionSet]
+
+
+def echo(path: Path, rbc_diameter_px: float | None) -> FieldOutcome:
+    if path.stem == "002":
+        raise ScaleNotCredibleError("none")
+    return FieldOutcome(Detections.empty(), 33.0 if rbc_diameter_px is None else rbc_diameter_px)
+
+
+def test_nothing_is_stated_when_the_scale_is_estimated(build: Build) -> None:
+    dataset = build([[], [], []], diameters=[80.0, None, 80.0])
+    outcomes = detect_fields(dataset, dataset.images, echo)
+    assert [outcome.rbc_diameter_px for outcome in outcomes] == [33.0, 33.0, None]
+    assert [outcome.refused for outcome in outcomes] == [False, False, True]
+
+
+def test_the_annotated_scale_is_that_of_the_cells(build: Build) -> None:
+    info = {"rbc_diameter_px": 100.0, "rbc_diameter_by_threshold_px": 90.0}
+    dataset = build([[], []], diameters=[80.0, None], info=info)
+    outcomes = detect_fields(dataset, dataset.images, echo, scale="annotated")
+    assert [outcome.rbc_diameter_px for outcome in outcomes] == [pytest.approx(72.0), 90.0]
+
+
+def test_an_unknown_annotated_scale_is_refused(build: Build) -> None:
+    dataset = build([[]])
+    with pytest.raises(ConfigError, match=r"000.jpg.*--scale estimated"):
+        detect_fields(dataset, dataset.images, echo, scale="annotated")
+
+
+def test_progress_sees_every_outcome_in_order(build: Build) -> None:
+    dataset = build([[], []], diameters=[10.0, 20.0])
+    seen: list[float | None] = []
+
+    def watch(outcomes: Iterable[FieldOutcome]) -> Iterable[FieldOutcome]:
+        for outcome in outcomes:
+            seen.append(outcome.rbc_diameter_px)
+            yield outcome
+
+    detect_fields(dataset, dataset.images, echo, scale="annotated", jobs=2, progress=watch)
+    assert seen == [10.0, 20.0]

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hemato_lab.errors import ConfigError
+from hemato_lab.evaluation.naming import CommonNames, common_names
+
+
+def named(labels: list[str], classes: list[str]) -> CommonNames:
+    return common_names(labels, classes, dataset="cells", classifier="one")
+
+
+def test_equal_names_stay() -> None:
+    names = named(["uninfected RBC", "parasitised RBC"], ["parasitised RBC", "uninfected RBC"])
+    assert names.scored == names.answers == ("uninfected RBC", "parasitised RBC")
+
+
+def test_finer_labels_roll_up_to_the_classifiers_names() -> None:
+    names = named(["early blast", "pro blast", "benign"], ["blast", "benign", "lymphocyte"])
+    assert names.of_label == {"early blast": "blast", "pro blast": "blast", "benign": "benign"}
+    assert names.scored == ("blast", "benign")
+    assert names.answers == ("blast", "benign", "lymphocyte")
+
+
+def test_finer_classes_roll_up_to_the_labels() -> None:
+    names = named(["neutrophil", "monocyte"], ["band neutrophil", "segmented neutrophil", "monocyte"])
+    assert names.answers == ("neutrophil", "monocyte")
+    pooled = names.pool(["band neutrophil", "segmented neutrophil", "monocyte"], np.array([[0.3, 0.3, 0.4]]))
+    np.testing.assert_allclose(pooled, [[0.6, 0.4]])
+
+
+def test_labels_that_cannot_be_answered_are_named() -> None:
+    with pytest.raises(ConfigError, match=r"cells: .*no class for basophil; it tells apart blast, benign"):
+        named(["benign", "basophil"], ["blast", "benign"])
+
+
+def test_red_cells_are_not_all_one_just_because_they_are_red() -> None:
+    with pytest.raises(ConfigError, match="no class for ring trophozoite, gametocyte"):
+        named(["ring trophozoite", "gametocyte"], ["parasitised RBC", "uninfected RBC"])
+
+
+def test_one_name_for_everything_is_refused() -> None:
+    with pytest.raises(ConfigError, match="one class for all labels"):
+        named(["ring trophozoite", "gametocyte"], ["RBC", "WBC"])

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import typer
+from PIL import Image
+from typer.testing import CliRunner
+
+from hemato_lab.cli.evaluate import evaluate
+from hemato_lab.detections import Detections
+from hemato_lab.errors import ConfigError, HematoError
+from hemato_lab.evaluation import runner
+from hemato_lab.evaluation.fields import FieldOutcome
+
+if TYPE_CHECKING:
+    from hemato_lab.smear import Smear
+
+Write = Callable[[dict[str, Any]], Path]
+NOTICE = "For Research Use Only. Not for use in diagnostic procedures."
+
+
+@pytest.fixture
+def crop_folder(tmp_path: Path) -> Path:
+    """Two red cells on black, one with a chromatin dot."""
+    (tmp_path / "images").mkdir()
+    y, x = np.mgrid[:120, :120] - 59.5
+    lines = ["file,label,split,group"]
+    for name, dot in (("uninfected RBC", False), ("parasitised RBC", True)):
+        cell = np.zeros((120, 120, 3), dtype=np.uint8)
+        cell[np.hypot(x, y) < 56] = (214, 160, 158)
+        if dot:
+            cell[np.hypot(x - 20, y) < 6] = (150, 60, 140)
+        Image.fromarray(cell).save(tmp_path / "images" / f"{dot}.png")
+        lines.append(f"images/{dot}.png,{name},val,patient {dot}")
+    (tmp_path / "labels.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return tmp_path
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, float | None]]:
+    """Put a detector in the pipeline's place that finds one white cell, and remember what it was asked."""
+    calls: list[tuple[str, str, float | None]] = []
+
+    def stand_in(detector: str) -> Callable[[Path, float | None], FieldOutcome]:
+        def detect(path: Path, rbc_diameter_px: float | None) -> FieldOutcome:
+            calls.append((detector, path.name, rbc_diameter_px))
+            found = {"field": [0], "x": [29.5], "y": [64.5], "radius": [30.0], "name": ["WBC"], "score": [0.9]}
+            return FieldOutcome(Detections({name: np.array(value) for name, value in found.items()}), 75.0)
+
+        return detect
+
+    monkeypatch.setattr(runner, "pipeline_detect", stand_in)
+    return calls
+
+
+def run(*arguments: object) -> Any:
+    app = typer.Typer()
+    app.command()(evaluate)
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_crops_go_to_the_classifier(crop_folder: Path) -> None:
+    result = runner.run_evaluation(crop_folder, split="val")
+    assert (result["classifier"], result["crops"], result["accuracy"], result["auc"]) == ("classical", 2, 1.0, 1.0)
+
+
+@pytest.mark.parametrize("diameter", [None, 64.0])
+def test_the_pipeline_is_asked_for_one_image(
+    crop_folder: Path, monkeypatch: pytest.MonkeyPatch, diameter: float | None
+) -> None:
+    def analyze(smear: Smear, *, detector: str) -> SimpleNamespace:
+        assert (len(smear), detector) == (1, "some")
+        assert (smear.scale is None) == (diameter is None)
+        return SimpleNamespace(smear=smear, detections=Detections.empty(("area_um2",)))
+
+    monkeypatch.setitem(sys.modules, "hemato_lab.pipeline", SimpleNamespace(analyze=analyze))
+    outcome = runner.pipeline_detect("some")(crop_folder / "images" / "True.png", diameter)
+    assert outcome.rbc_diameter_px == diameter
+    assert outcome.refused == (diameter is None)
+    assert outcome.detections.features == ("area_um2",)
+
+
+def test_fields_go_to_the_detector(
+    document: dict[str, Any], write: Write, asked: list[tuple[str, str, float | None]]
+) -> None:
+    folder = write(document)
+    result = runner.run_evaluation(folder, split="test", match="center", detector="other", scale="annotated")
+    assert asked == [("other", "a.jpg", 72.0)]
+    assert result["detector"] == "other"
+    assert result["classes"]["WBC"]["f1"] == 1.0
+    assert result["scale_error"] is None
+
+
+def test_the_wrong_kind_of_option_is_refused(document: dict[str, Any], write: Write, crop_folder: Path) -> None:
+    with pytest.raises(ConfigError, match="crops, to which --detector"):
+        runner.run_evaluation(crop_folder, split="val", detector="classical")
+    (crop_folder / "labels.csv").unlink()
+    with pytest.raises(ConfigError, match="whole fields, to which --classifier"):
+        runner.run_evaluation(write(document), split="test", classifier="classical")
+
+
+def test_the_command_prints_a_table_and_writes_the_json(
+    document: dict[str, Any], write: Write, asked: list[tuple[str, str, float | None]], tmp_path: Path
+) -> None:
+    out = tmp_path / "result.json"
+    answer = run(write(document), "--split", "test", "--match", "center", "--ignore-incomplete", "--out", out)
+    assert answer.exit_code == 0, answer.output
+    assert "tiny test: 1 images, detector classical (match center" in answer.stdout
+    assert NOTICE in answer.stdout
+    written = json.loads(out.read_text(encoding="utf-8"))
+    assert (written["match"], written["ignore_incomplete"], written["scale"]) == ("center", True, "estimated")
+    assert written["scale_error"]["median"] == pytest.approx(75 / 72 - 1, abs=1e-6)
+    assert list(tmp_path.glob("*.part")) == list(tmp_path.glob(".*.part")) == []
+
+
+def test_the_command_reads_crops(crop_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "crops.json"
+    answer = run(crop_folder, "--split", "val", "--out", out)
+    assert answer.exit_code == 0, answer.output
+    assert "2 crops, classifier classical" in answer.stdout
+    assert json.loads(out.read_text(encoding="utf-8"))["accuracy"] == 1.0
+
+
+def test_the_result_is_the_same_bytes_every_time(crop_folder: Path, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        run(crop_folder, "--split", "val", "--out", tmp_path / f"{name}.json")
+    assert (tmp_path / "one.json").read_bytes() == (tmp_path / "two.json").read_bytes()
+
+
+@pytest.mark.parametrize("out", ["nowhere/result.json", "images"])
+def test_an_unusable_output_is_one_typed_error(crop_folder: Path, out: str) -> None:
+    answer = run(crop_folder, "--split", "val", "--out", crop_folder / out)
+    assert isinstance(answer.exception, HematoError)
+    assert out in str(answer.exception)
+    assert not list(crop_folder.glob(".*.part"))
+
+
+def test_unknown_choices_are_usage_errors(crop_folder: Path) -> None:
+    assert run(crop_folder, "--split", "val", "--match", "sight").exit_code == 2
+    assert run(crop_folder, "--split", "val", "--limit", "0").exit_code == 2
+    assert run(crop_folder).exit_code == 2

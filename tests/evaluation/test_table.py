@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from typing import Any
+
+from hemato_lab.evaluation.table import crop_table, detection_table
+
+NOTICE = "For Research Use Only. Not for use in diagnostic procedures."
+
+
+def detection_result() -> dict[str, Any]:
+    figures = {"ap50": 0.9, "precision": None, "recall": 0.5, "f1": 2 / 3, "count_bias": -1.25, "count_mae": 2.0}
+    return {
+        "dataset": "tiny",
+        "split": "val",
+        "detector": "classical",
+        "images": 12,
+        "mean_ap50": 0.9,
+        "limits": {"mean_ap50": [0.85, 0.95]},
+        "classes": {
+            "RBC": {"truth": 31, **figures, "limits": {**dict.fromkeys(figures), "recall": [0.4, 0.6]}},
+        },
+        "match": "center",
+        "scale": "estimated",
+        "ignore_incomplete": True,
+        "scale_error": {
+            "images": 11,
+            "refused": 1,
+            "median": 0.03,
+            "median_signed": -0.01,
+            "share_within_15_percent": 0.9,
+        },
+        "refused": ["images/blank.jpg"],
+        "resamples": 1000,
+        "groups": 5,
+        "notice": NOTICE,
+    }
+
+
+def test_every_figure_stands_in_its_column() -> None:
+    lines = detection_table(detection_result()).splitlines()
+    assert lines[0] == (
+        "tiny val: 12 images, detector classical (match center, scale estimated, unmarked cells ignored)"
+    )
+    header = next(line for line in lines if line.startswith("class"))
+    row = next(line for line in lines if line.startswith("RBC"))
+    for name, text in (
+        ("truth", "31"),
+        ("ap50", "0.900"),
+        ("precision", "-"),
+        ("recall", "0.500 [0.400, 0.600]"),
+        ("f1", "0.667"),
+        ("count bias", "-1.250"),
+        ("count mae", "2.000"),
+    ):
+        start = header.index(name)
+        assert row[start:].startswith(text), name
+    assert "mean AP50 0.900 [0.850, 0.950]" in lines
+    assert any("median error 0.030 (signed -0.010), within 15 % 0.900, refused 1" in line for line in lines)
+    assert "refused, no credible scale: images/blank.jpg" in lines
+    assert lines[-1] == NOTICE
+
+
+def test_a_given_scale_has_no_ruler_line() -> None:
+    result = {**detection_result(), "scale_error": None, "refused": [], "scale": "annotated"}
+    text = detection_table(result)
+    assert "red-cell diameter" not in text
+    assert "refused" not in text
+
+
+def test_crop_figures_are_listed() -> None:
+    result = {
+        "dataset": "cells",
+        "split": "val",
+        "classifier": "classical",
+        "crops": 390,
+        "accuracy": 0.93,
+        "macro_f1": 0.92,
+        "auc": None,
+        "ece": 0.02,
+        "limits": {"accuracy": [0.9, 0.95], "macro_f1": None, "auc": None, "ece": [0.01, 0.03]},
+        "classes": {
+            "blast": {"truth": 3, "precision": 1.0, "recall": 0.5, "f1": 0.667, "limits": dict.fromkeys(
+                ("precision", "recall", "f1"))},
+        },
+        "resamples": 1000,
+        "groups": 5,
+        "notice": NOTICE,
+    }  # fmt: skip
+    lines = crop_table(result).splitlines()
+    assert lines[0] == "cells val: 390 crops, classifier classical"
+    assert "accuracy 0.930 [0.900, 0.950]" in lines
+    assert "macro f1 0.920" in lines
+    assert "auc -" in lines
+    assert lines[-1] == NOTICE

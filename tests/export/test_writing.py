@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hemato_lab import export
+from hemato_lab.analysis import Analysis
+from hemato_lab.errors import ConfigError
+from hemato_lab.export.html import MOST_PICTURES
+from hemato_lab.report import RESEARCH_USE_NOTICE, Report
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ALLOWED_TAGS = {
+    *("html", "head", "meta", "title", "style", "body", "h1", "h2", "p", "div"),
+    *("table", "thead", "tbody", "tr", "th", "td", "figure", "img", "figcaption"),
+}
+
+
+class Page(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.attributes: list[tuple[str, str]] = []
+        self.texts: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data.strip())
+
+
+def page(analysis: Analysis) -> Page:
+    parser = Page()
+    parser.feed(export.render(analysis, "html").decode())
+    parser.close()
+    return parser
+
+
+def test_every_format_is_written_and_the_same_each_time(tmp_path: Path, analysis: Analysis):
+    assert set(export.EXPORTERS) == {"json", "html", "png"}
+    for name in export.EXPORTERS:
+        path = export.write(analysis, tmp_path / f"report.{name}")
+        assert path.read_bytes() == export.render(analysis, name)
+        assert export.write(analysis, tmp_path / "other.bin", name).read_bytes() == path.read_bytes()
+    assert {path.name for path in tmp_path.iterdir()} == {"report.json", "report.html", "report.png", "other.bin"}
+
+
+def test_json_is_the_report(analysis: Analysis):
+    content = export.render(analysis, "json")
+    assert content.endswith(b"}\n")
+    assert Report.from_json(content) == analysis.report
+    assert json.loads(content) == analysis.report.to_dict()
+
+
+def test_png_is_the_annotated_picture(analysis: Analysis):
+    picture = Image.open(io.BytesIO(export.render(analysis, "png")))
+    assert picture.format == "PNG"
+    assert np.array_equal(np.asarray(picture), np.asarray(analysis.picture()))
+
+
+def test_html_holds_everything(analysis: Analysis):
+    texts = page(analysis).texts
+    for text in (
+        "5321",
+        "4329 to 6472",
+        "no blast classifier was run",
+        "Thrombocytopenia, unspecified",
+        "No demographics or clinical history were provided.",
+        "first.png",
+        "second.png",
+        "bad.jpg",
+        "parameters · tile_size",
+        "12.35",
+        "0.075 µm/px ± 6.7 % (stated red-cell diameter; red cell 100 px)",
+    ):
+        assert text in texts, text
+    assert texts.count(RESEARCH_USE_NOTICE) == 2
+
+
+def test_html_needs_nothing_from_outside_and_runs_nothing(analysis: Analysis, hostile_analysis: Analysis):
+    for one in (analysis, hostile_analysis):
+        parsed = page(one)
+        assert parsed.tags <= ALLOWED_TAGS
+        assert not [name for name, _ in parsed.attributes if name.startswith("on") or name == "href"]
+        assert all(value.startswith("data:image/jpeg;base64,") for name, value in parsed.attributes if name == "src")
+        assert any(value.startswith("default-src 'none'") for name, value in parsed.attributes if name == "content")
+        text = export.render(one, "html").decode()
+        assert "<script" not in text
+        assert not re.search(r"https?://|url\(|@import", text)
+
+
+def test_hostile_text_is_shown_as_text(hostile_analysis: Analysis):
+    assert page(hostile_analysis).texts.count("<script>alert('x')</script>\"&") > 15
+
+
+def test_pictures_open_and_are_those_of_the_fields(analysis: Analysis):
+    import base64
+
+    sources = [value for name, value in page(analysis).attributes if name == "src"]
+    assert len(sources) == 2
+    for index, source in enumerate(sources):
+        picture = Image.open(io.BytesIO(base64.b64decode(source.split(",", 1)[1])))
+        assert picture.size == analysis.picture(index).size
+        difference = np.asarray(picture).astype(int) - np.asarray(analysis.picture(index))
+        assert np.abs(difference).mean() < 2
+
+
+def test_of_many_fields_the_fullest_are_shown(analysis: Analysis):
+    smear = analysis.smear
+    many = type(smear)(smear.name, smear.fields[:1] * (MOST_PICTURES + 3), {}, smear.scale)
+    detections = analysis.detections.with_columns(field=np.array([9, 9, 10, 10, 10]))
+    parsed = page(Analysis(many, detections, analysis.report))
+    assert len([name for name, _ in parsed.attributes if name == "src"]) == MOST_PICTURES
+    assert "3 further fields are not shown; all are in the estimates." in parsed.texts
+
+
+def test_an_empty_analysis_is_exported(tmp_path: Path, empty_analysis: Analysis):
+    for name in export.EXPORTERS:
+        assert export.write(empty_analysis, tmp_path / f"a.{name}").stat().st_size > 100
+    text = export.render(empty_analysis, "html").decode()
+    assert "No candidate cell was found" in text
+    assert "negative" not in text.lower()
+
+
+def test_words_promise_nothing(analysis: Analysis):
+    text = " ".join(page(analysis).texts).lower().replace(RESEARCH_USE_NOTICE.lower(), "")
+    assert "negative" not in text
+    assert "diagnos" not in text
+
+
+def test_unknown_formats_are_refused_before_anything_is_written(tmp_path: Path, analysis: Analysis):
+    for path, name in ((tmp_path / "a.docx", None), (tmp_path / "a", None), (tmp_path / "a.json", "pdf")):
+        with pytest.raises(ConfigError, match="json, html, png"):
+            export.write(analysis, path, name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_cannot_be_written_is_a_typed_error(tmp_path: Path, analysis: Analysis):
+    (tmp_path / "taken.json").mkdir()
+    for target in (tmp_path / "absent" / "a.json", tmp_path / "taken.json"):
+        with pytest.raises(ConfigError, match="cannot be written") as caught:
+            export.write(analysis, target)
+        assert str(target) in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["taken.json"]
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path, analysis: Analysis, monkeypatch: pytest.MonkeyPatch):
+    target = tmp_path / "report.json"
+    target.write_text("old")
+
+    def no_space(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", no_space)
+    with pytest.raises(ConfigError, match="No space left"):
+        export.write(analysis, target)
+    assert target.read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
