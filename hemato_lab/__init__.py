@@ -11,20 +11,39 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from hemato_lab.analysis import Analysis
     from hemato_lab.detections import Detections
+    from hemato_lab.formats import open_smear
+    from hemato_lab.pipeline import analyze
+    from hemato_lab.report import Report
     from hemato_lab.smear import Field, Scale, Smear, Window
 
 __version__: Final = "0.1.0"
 
 _HOME_OF: Final = {
+    "Analysis": "hemato_lab.analysis",
     "Detections": "hemato_lab.detections",
     "Field": "hemato_lab.smear",
+    "Report": "hemato_lab.report",
     "Scale": "hemato_lab.smear",
     "Smear": "hemato_lab.smear",
     "Window": "hemato_lab.smear",
+    "analyze": "hemato_lab.pipeline",
+    "open_smear": "hemato_lab.formats",
 }
 
-__all__ = ["Detections", "Field", "Scale", "Smear", "Window", "__version__"]
+__all__ = [
+    "Analysis",
+    "Detections",
+    "Field",
+    "Report",
+    "Scale",
+    "Smear",
+    "Window",
+    "__version__",
+    "analyze",
+    "open_smear",
+]
 
 
 def __getattr__(name: str) -> Any:

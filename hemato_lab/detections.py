@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 BASE_COLUMNS: Final = ("field", "x", "y", "radius", "name", "score")
 """Columns that every table has; measured features follow them."""
 NAME_DTYPE: Final = np.dtype("<U32")
-_BASE_DTYPES: Final = {
+_BASE_DTYPES: Final[dict[str, np.dtype[Any]]] = {
     "field": np.dtype(np.int32),
     "x": np.dtype(np.float64),
     "y": np.dtype(np.float64),

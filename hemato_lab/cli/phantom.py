@@ -19,12 +19,16 @@ if TYPE_CHECKING:
     from hemato_lab.phantom.recipe import Recipe
 
 _LARGEST_SIDE_PX = 200_000
+_RECIPE_HELP = (
+    "normal, differential (many white cells), malaria, sickle, acute_leukaemia, iron_deficiency, spherocytosis, "
+    "microangiopathy or poikilocytosis (every red-cell shape)."
+)
 
 
 def phantom(
     out_dir: Annotated[Path, typer.Argument(help="Folder to write to; made when absent.")],
     *,
-    recipe: Annotated[str, typer.Option(help="Named recipe, for example normal, malaria, sickle.")] = "normal",
+    recipe: Annotated[str, typer.Option(help=_RECIPE_HELP)] = "normal",
     fields: Annotated[int, typer.Option(min=1, help="Number of fields of a data set.")] = 4,
     size: Annotated[str, typer.Option(help="Width x height in pixels of a field or slide.")] = "640x480",
     seed: Annotated[int, typer.Option(min=0, help="Same recipe, size and seed: same pixels.")] = 0,

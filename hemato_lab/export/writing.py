@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from hemato_lab.errors import ConfigError
-from hemato_lab.export import html, json, png
+from hemato_lab.export import csv, html, json, png
 
 if TYPE_CHECKING:
     from hemato_lab.analysis import Analysis
@@ -17,6 +17,7 @@ EXPORTERS: Final = {
     "json": json.render,
     "html": html.render,
     "png": png.render,
+    "csv": csv.render,
 }
 """By format name, which is also the file's suffix: a function from an analysis to the bytes of the file."""
 

@@ -1,6 +1,7 @@
 """The red-cell ruler: how many pixels a red cell measures, told from the image alone.
 
-First guess: contours of the foreground vote for circles of every radius; the radius that explains most contour wins.
+First guess: edges of cells, those seen through other cells too, vote for circles of every radius; the radius that explains
+most of them wins.
 Then red cells are told apart at that scale, and the median of the free, round ones refines the guess, as long as the two
 agree. Where too little contour is explained the scale is refused (DOMAIN.md section 2.3).
 """
@@ -29,6 +30,7 @@ from hemato_lab.imaging.working import (
 )
 from hemato_lab.kernels.components import label_and_measure, measure
 from hemato_lab.kernels.regions import contact_shares
+from hemato_lab.kernels.edges import thin_edges
 from hemato_lab.kernels.votes import circle_evidence
 from hemato_lab.smear import Field, Window
 
@@ -38,8 +40,12 @@ LEAST_SUPPORT: Final = 0.3
 """A centre counts when this share of its circle is there."""
 RADIUS_POWER: Final = 0.75
 """Evidence is weighted by the radius to this power: between counting circles (0) and their contour (1)."""
-INWARD_SHIFT: Final = 1.04
+INWARD_SHIFT: Final = 1.06
 """Diameter of a cell over the best voted diameter: votes scatter about the centre, which favours smaller radii."""
+EDGE_SMOOTHING: Final = 1.5
+"""Standard deviation, in pixels of the view, of the smoothing before edges are sought."""
+WEAKEST_EDGE: Final = 0.35
+"""Of the typical gradient at the outline of the foreground: weaker edges do not vote."""
 LARGEST_SHARE_OF_FIELD: Final = 0.3
 """A red cell is no wider than this share of the field's shorter side."""
 VIEW_PIXELS: Final = 1_500_000
@@ -139,20 +145,18 @@ def _vote(field: Field, illumination: Illumination, window: Window, step: float)
 
 
 def _contour(tile: WorkingTile, levels: Levels) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the outline pixels (x, y) of the foreground and unit vectors up its density gradient."""
-    density = tile.foreground_density
-    mask = ndimage.binary_opening(levels.foreground(tile))
-    inner = ndimage.binary_erosion(mask, border_value=1)
-    safe = ndimage.binary_erosion(tile.lit, iterations=3, border_value=1)
-    rows, columns = np.nonzero(mask & ~inner & safe)
-    smooth = ndimage.gaussian_filter(density, 1.0, mode="nearest")
-    gradient = np.stack(
-        [ndimage.sobel(smooth, axis=1)[rows, columns], ndimage.sobel(smooth, axis=0)[rows, columns]], axis=1
-    ).astype(np.float64)
-    length = np.hypot(gradient[:, 0], gradient[:, 1])
-    known = length > 0
-    points = np.stack([columns, rows], axis=1).astype(np.float64)[known]
-    return points, gradient[known] / length[known, None]
+    """Return edge pixels (x, y) of cells and unit vectors up the density; edges between overlapping cells included."""
+    # Nuclei are clipped to red-cell density, so that their chromatin has no edges.
+    clipped = np.minimum(tile.foreground_density, np.float32(1.5 * levels.red_cell + levels.background))
+    smooth = ndimage.gaussian_filter(clipped, EDGE_SMOOTHING, mode="nearest")
+    across, down = ndimage.sobel(smooth, axis=1), ndimage.sobel(smooth, axis=0)
+    mask = levels.foreground(tile)
+    outline = mask & ~ndimage.binary_erosion(mask, border_value=1)
+    if not outline.any():
+        return np.empty((0, 2)), np.empty((0, 2))
+    typical = float(np.median(np.hypot(across[outline], down[outline])))
+    allowed = ndimage.binary_erosion(tile.lit, iterations=3, border_value=1) & ndimage.binary_dilation(mask, iterations=2)
+    return thin_edges(across, down, allowed, WEAKEST_EDGE * typical)
 
 
 def _refined(field: Field, illumination: Illumination, vote: _Vote) -> RulerReading:

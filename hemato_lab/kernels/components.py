@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numba import types
 
-from hemato_lab.kernels._compiled import kernel, readonly, several, writable
-from hemato_lab.kernels.runs import runs_of_labels, runs_of_mask
+from hemato_lab.kernels._compiled import kernel, readonly, writable
+from hemato_lab.kernels.runs import join_runs, runs_of_labels, runs_of_mask
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -119,7 +119,8 @@ class ComponentTable:
         """
         straight = self.crossings[:, 0] + self.crossings[:, 1]
         diagonal = self.crossings[:, 2] + self.crossings[:, 3]
-        return np.pi / 4 * (straight + diagonal / np.sqrt(2.0))
+        length: NDArray[np.float64] = np.pi / 4 * (straight + diagonal / np.sqrt(2.0))
+        return length
 
 
 class Components(NamedTuple):
@@ -145,7 +146,7 @@ def label(mask: NDArray[Any]) -> tuple[NDArray[np.int32], int]:
         Number of components.
     """
     edges, first = runs_of_mask(_binary(mask))
-    names, count = _join(edges, first)
+    names, count = join_runs(edges, first)
     labels = np.empty(mask.shape, np.int32)
     _paint(edges, first, names, labels)
     return labels, int(count)
@@ -171,7 +172,7 @@ def label_and_measure(
         The labels, as `label` numbers them, and the table.
     """
     edges, first = runs_of_mask(_binary(mask))
-    names, count = _join(edges, first)
+    names, count = join_runs(edges, first)
     labels = np.empty(mask.shape, np.int32)
     _paint(edges, first, names, labels)
     return Components(labels, _tabulate((edges, first, names), int(count), mask.shape, image, origin))
@@ -231,48 +232,6 @@ def _tabulate(
         crossings=np.ascontiguousarray(crossings.T),
         colour_sum=sums,
     )
-
-
-@kernel()
-def _root(parent, index):  # type: ignore[no-untyped-def]
-    while parent[index] != index:
-        parent[index] = parent[parent[index]]
-        index = parent[index]
-    return index
-
-
-@kernel(several(writable(types.int32, 1), types.intp)(_INDICES, _INDICES))
-def _join(edges, first):  # type: ignore[no-untyped-def]
-    """Label the runs of a mask by component, in raster order of their first pixel."""
-    count = first[-1]
-    parent = np.arange(count, dtype=np.int32)
-    for y in range(1, first.size - 1):
-        above, here = first[y - 1], first[y]
-        above_end, here_end = first[y], first[y + 1]
-        while above < above_end and here < here_end:
-            if edges[2 * above + 1] < edges[2 * here]:
-                above += 1
-            elif edges[2 * here + 1] < edges[2 * above]:
-                here += 1
-            else:
-                one, other = _root(parent, above), _root(parent, here)
-                if one < other:
-                    parent[other] = one
-                else:
-                    parent[one] = other
-                if edges[2 * above + 1] < edges[2 * here + 1]:
-                    above += 1
-                else:
-                    here += 1
-    names = np.empty(count, np.int32)
-    total = 0
-    for index in range(count):
-        if parent[index] == index:
-            total += 1
-            names[index] = total
-        else:
-            names[index] = names[_root(parent, index)]
-    return names, total
 
 
 @kernel(types.void(_INDICES, _INDICES, _INDICES, _LABELS))

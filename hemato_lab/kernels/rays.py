@@ -94,9 +94,7 @@ def _cast(centres, directions, nuclei, inside, longest, nucleus, border):  # typ
                     break
 
 
-def fill_stars(
-    centres: NDArray[np.float64], radii: NDArray[np.float64], shape: tuple[int, int]
-) -> NDArray[np.int32]:
+def fill_stars(centres: NDArray[np.float64], radii: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.int32]:
     """Label the pixels inside star-shaped outlines.
 
     Parameters

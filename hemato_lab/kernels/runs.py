@@ -78,3 +78,45 @@ def runs_of_labels(labels, highest):  # type: ignore[no-untyped-def]
                     count += 1
         first[y + 1] = count
     return edges[: 2 * count], first, names[:count]
+
+
+@kernel()
+def _root(parent, index):  # type: ignore[no-untyped-def]
+    while parent[index] != index:
+        parent[index] = parent[parent[index]]
+        index = parent[index]
+    return index
+
+
+@kernel(several(_EDGES, types.intp)(readonly(types.int32, 1), readonly(types.int32, 1)))
+def join_runs(edges, first):  # type: ignore[no-untyped-def]
+    """Label the runs of a mask by 8-connected component, in raster order of the first pixel, and count components."""
+    count = first[-1]
+    parent = np.arange(count, dtype=np.int32)
+    for y in range(1, first.size - 1):
+        above, here = first[y - 1], first[y]
+        above_end, here_end = first[y], first[y + 1]
+        while above < above_end and here < here_end:
+            if edges[2 * above + 1] < edges[2 * here]:
+                above += 1
+            elif edges[2 * here + 1] < edges[2 * above]:
+                here += 1
+            else:
+                one, other = _root(parent, above), _root(parent, here)
+                if one < other:
+                    parent[other] = one
+                else:
+                    parent[one] = other
+                if edges[2 * above + 1] < edges[2 * here + 1]:
+                    above += 1
+                else:
+                    here += 1
+    names = np.empty(count, np.int32)
+    total = 0
+    for index in range(count):
+        if parent[index] == index:
+            total += 1
+            names[index] = total
+        else:
+            names[index] = names[_root(parent, index)]
+    return names, total

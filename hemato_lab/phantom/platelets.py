@@ -28,7 +28,7 @@ def _platelet(rng: np.random.Generator, diameter_um: float) -> DrawnCell:
     granules = scatter_inside(rng, int(rng.uniform(2.2, 4.0) * diameter_um**2), outline, 0.78)
     sizes = rng.uniform(0.12, 0.24, len(granules))
     strengths = rng.uniform(0.25, 0.6, len(granules))
-    body, blue = rng.uniform(0.16, 0.30), rng.uniform(0.30, 0.55)
+    body, blue = rng.uniform(0.20, 0.34), rng.uniform(0.15, 0.38)
 
     def paint(u: Floats, v: Floats) -> Amounts:
         rho = outline.normalised_radius(u, v)

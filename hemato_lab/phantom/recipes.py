@@ -50,7 +50,7 @@ _LISTED: Final = (
             "schistocyte": 0.02,
         },
         red_cells_per_mm2=4500.0,
-        white_cells_per_mm2=22.0,
+        white_cells_per_mm2=14.0,
         platelets_per_mm2=600.0,
         illumination=Illumination(white_balance=(1.0, 0.97, 0.88), falloff=0.25, centre=(0.45, 0.52)),
     ),

@@ -38,7 +38,12 @@ FEATURES: Final = (
     "on_border",
     "overlapped",
 )
-"""Columns of the truth after the base columns; boxes have their edges at pixel borders, as everywhere."""
+"""Columns of the truth after the base columns.
+
+Boxes have their edges at pixel borders, as everywhere, and are cut to the window; ``on_border`` is 1 where that took
+something away. ``overlapped`` is 1 where the outline crosses or holds another cell's. All shape columns are of the
+whole outline.
+"""
 LARGEST_REACH_UM: Final = 14.0
 """No cell reaches farther from its centre of area."""
 _VERTEX_STEP: Final = 6

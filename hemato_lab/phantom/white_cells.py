@@ -120,7 +120,7 @@ class _Body:
         pale = 1 - self._spots(u, v, self.vacuoles, 0.8)
         cytoplasm = inside * (1 + plan.mottling * self.mottling(u, v)) * pale
         cytoplasm = np.clip(cytoplasm * (1 - plan.halo * np.exp(-np.clip(border, 0, None))), 0, None)
-        amounts = {dye: amount * cytoplasm * (1 - 0.6 * nucleus) for dye, amount in plan.cytoplasm.items()}
+        amounts = {dye: amount * cytoplasm * (1 - 0.85 * nucleus) for dye, amount in plan.cytoplasm.items()}
         amounts[Dye.ROMANOWSKY] = amounts.get(Dye.ROMANOWSKY, 0) + nucleus * self._chromatin(u, v, border)
         for granules, centres, radii, strengths in self.granules:
             seen = inside * (1 - (1 - granules.over_nucleus) * nucleus) * pale
@@ -131,7 +131,7 @@ class _Body:
     def _chromatin(self, u: Floats, v: Floats, border: Floats) -> Floats:
         clumps = self.plan.coarseness * (0.8 * self.chromatin(u, v) + 0.6 * self.fine(u, v))
         rim = 1 + 0.18 * np.exp(-((border + 0.35) ** 2) / 0.08)
-        pale = 1 - self._spots(u, v, self.nucleoli, 0.45)
+        pale = 1 - self._spots(u, v, self.nucleoli, 0.3)
         amount: Floats = self.strength * np.clip(1 + clumps, 0.25, 2.2) * rim * pale
         return amount
 
@@ -261,7 +261,13 @@ _PLANS: Final = MappingProxyType(
             granules=(_FINE,),
         ),
         "blast": Plan(
-            round_nucleus(0.78, offset=0.8), 0.78, 0.09, 0.40, _cytoplasm(0.95), nucleoli=(1, 3), unevenness=0.035
+            round_nucleus(0.78, offset=0.8),
+            0.78,
+            0.09,
+            0.40,
+            _cytoplasm(0.80, pink=0.06),
+            nucleoli=(1, 3),
+            unevenness=0.035,
         ),
         "plasma cell": Plan(
             round_nucleus(0.30, offset=1.0), 1.15, 0.30, 1.0, _cytoplasm(1.15, pink=0.1), halo=0.55, unevenness=0.05

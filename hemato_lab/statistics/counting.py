@@ -114,6 +114,7 @@ def count_cells(
     name: str,
     *,
     excluded_fields: Collection[int] = (),
+    usable_shares: Sequence[float] | None = None,
 ) -> FieldCounts:
     """Count the cells of a detector class in every field by the border rule.
 
@@ -131,6 +132,8 @@ def count_cells(
         among the white cells but which are none (DOMAIN.md section 2.1).
     excluded_fields : collection of int
         Fields that were not fit for counting.
+    usable_shares : sequence of float, optional
+        Of every field, the share of its area that can show cells (less than 1 for a round view through an eyepiece).
 
     Raises
     ------
@@ -150,7 +153,7 @@ def count_cells(
         if area and index not in excluded_fields:
             here = wanted["field"] == index
             cells[index] = np.count_nonzero(in_frame(x_max[here], y_max[here], width, height, guard))
-            areas[index] = scale.area_mm2(area)
+            areas[index] = scale.area_mm2(area) * (1.0 if usable_shares is None else usable_shares[index])
     return FieldCounts(name, cells, areas)
 
 

@@ -68,6 +68,7 @@ class Cells:
     scale: Scale
     rbc_per_ul: float
     excluded_fields: Collection[int]
+    usable_shares: Sequence[float] | None
     counts: Mapping[str, FieldCounts] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -76,7 +77,14 @@ class Cells:
 
     def count(self, detections: Detections, name: str) -> FieldCounts:
         """Count a table of cells of one class on these fields."""
-        return count_cells(detections, self.field_sizes, self.scale, name, excluded_fields=self.excluded_fields)
+        return count_cells(
+            detections,
+            self.field_sizes,
+            self.scale,
+            name,
+            excluded_fields=self.excluded_fields,
+            usable_shares=self.usable_shares,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +170,7 @@ def feature_statistics(
     rbc_per_ul: float = ASSUMED_RBC_PER_UL,
     not_assessed: Mapping[str, str],
     excluded_fields: Collection[int] = (),
+    usable_shares: Sequence[float] | None = None,
 ) -> StatisticsResult:
     """Compute every statistic of a smear.
 
@@ -180,6 +189,8 @@ def feature_statistics(
         a classification that was not done must not be reported as none found.
     excluded_fields : collection of int
         Fields that were not fit for counting; their cells and area do not count.
+    usable_shares : sequence of float, optional
+        Of every field, the share of its area that can show cells; default all of it.
 
     Returns
     -------
@@ -193,7 +204,7 @@ def feature_statistics(
     """
     if unknown := sorted(set(not_assessed) - set(STATISTICS)):
         raise ConfigError(f"unknown statistic {unknown[0]!r}", hint="known are " + ", ".join(STATISTICS))
-    cells = Cells(detections, field_sizes, scale, rbc_per_ul, excluded_fields)
+    cells = Cells(detections, field_sizes, scale, rbc_per_ul, excluded_fields, usable_shares)
     documented: dict[str, FeatureStatistic] = {}
     extension: dict[str, Mapping[str, Any]] = {}
     for key, statistic in STATISTICS.items():

@@ -104,7 +104,9 @@ def build_tiff() -> Callable[..., bytes]:
     ) -> bytes:
         pointer, slot, entry_head = ("Q", 8, "HHQ") if big else ("I", 4, "HHI")
         mark = b"II" if order == "<" else b"MM"
-        content = bytearray(mark + (struct.pack(order + "HHHQ", 43, 8, 0, 0) if big else struct.pack(order + "HI", 42, 0)))
+        content = bytearray(
+            mark + (struct.pack(order + "HHHQ", 43, 8, 0, 0) if big else struct.pack(order + "HI", 42, 0))
+        )
         link = len(content) - slot
         for given, segments in pages:
             tags = dict(given)

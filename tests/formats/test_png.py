@@ -3,8 +3,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -12,6 +11,9 @@ from PIL import Image, ImageOps
 
 from hemato_lab.errors import ImageTooLargeError, UnreadableInputError, UnsupportedFormatError
 from hemato_lab.formats import open_smear
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def pixels_of(path: Path, content: bytes) -> np.ndarray:
@@ -132,9 +134,10 @@ def test_transparent_sixteen_bit_colour_is_refused(tmp_path: Path, build_png: An
 ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 
 
-@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 5), (3, 2), (8, 8), (21, 34)])
+@pytest.mark.parametrize("size", [(1, 1), (1, 5), (3, 2), (8, 8), (21, 34)])
 @pytest.mark.parametrize("missing", [0, 1])
-def test_interlaced(height: int, width: int, missing: int, tmp_path: Path, photo: Any, build_png: Any) -> None:
+def test_interlaced(size: tuple[int, int], missing: int, tmp_path: Path, photo: Any, build_png: Any) -> None:
+    height, width = size
     pixels = photo(height, width)
     passes = [pixels[y0::step_y, x0::step_x] for x0, y0, step_x, step_y in ADAM7]
     rows = b"".join(b"\0" + row.tobytes() for part in passes if part.size for row in part)
@@ -226,7 +229,7 @@ def test_whole_bomb_of_900_megapixels_is_refused_from_its_header(
     header = struct.pack(">IIBBBBB", 30000, 30000, 1, 0, 0, 0, 0)
     path = tmp_path / "bomb.png"
     path.write_bytes(build_png([(b"IHDR", header), (b"IDAT", data), (b"IEND", b"")]))
-    monkeypatch.setattr("hemato_lab.formats.stored.StoredFile.read_all", lambda self: pytest.fail("was read"))
+    monkeypatch.setattr("hemato_lab.formats.stored.StoredFile.read_all", lambda _: pytest.fail("was read"))
     with pytest.raises(ImageTooLargeError, match=r"bomb\.png: states 30000 x 30000 pixels"):
         open_smear(path)
 

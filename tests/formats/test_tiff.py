@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 import zlib
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -18,6 +17,9 @@ from hemato_lab.errors import MissingDependencyError, UnreadableInputError, Unsu
 from hemato_lab.formats import open_smear, tiff_codecs
 from hemato_lab.formats.caching import TILES
 from hemato_lab.smear import Field, Window
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def write(path: Path, pixels: np.ndarray, **options: Any) -> Field:
@@ -321,7 +323,7 @@ def test_slide_of_40000_pixels_within_the_tile_store(tmp_path: Path, photo: Any,
         window = Window(x, y, x + 1000, y + 900)
         rows, columns = np.arange(y, y + 900) % 256, np.arange(x, x + 1000) % 256
         np.testing.assert_array_equal(field.read(window), tile[rows][:, columns])
-    for y in range(0, 8192, 2048):
+    for y in range(0, 4096, 2048):
         field.read(Window(0, y, 8192, y + 2048))
     assert TILES.held_bytes <= TILES.capacity_bytes
 

@@ -8,8 +8,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from hemato_lab.cli.phantom import parse_size, phantom
+from hemato_lab.cli.phantom import _RECIPE_HELP, parse_size, phantom
 from hemato_lab.errors import ConfigError
+from hemato_lab.phantom.recipes import RECIPES
 from hemato_lab.phantom.slide import read_truth
 
 app = typer.Typer()
@@ -45,6 +46,10 @@ def test_data_set(tmp_path):
     assert "For Research Use Only" in result.output
     assert "2 fields of 200 x 150 px" in " ".join(result.output.split())
     assert "normal RBC" in result.output
+
+
+def test_the_help_names_every_recipe():
+    assert [name for name in RECIPES if name not in _RECIPE_HELP] == []
 
 
 def test_slide(tmp_path):

@@ -82,6 +82,8 @@ def test_noise_is_normal_and_channels_are_independent():
     noise = optics.sensor_noise(4, 0, Window(0, 0, 512, 512)).reshape(3, -1)
     np.testing.assert_allclose(noise.mean(axis=1), 0, atol=0.01)
     np.testing.assert_allclose(np.cov(noise), np.eye(3), atol=0.01)
+    quarters = noise.reshape(3, 2, 256, 2, 256).transpose(1, 3, 0, 2, 4).reshape(4, -1)
+    np.testing.assert_allclose(np.corrcoef(quarters), np.eye(4), atol=0.02)
 
 
 def test_plasma_works_left_of_the_origin():

@@ -1,0 +1,22 @@
+"""The table of cells as comma-separated values, one row a cell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hemato_lab.analysis import Analysis
+
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def render(analysis: Analysis) -> bytes:
+    """Return the cells as UTF-8 CSV: four decimals, text that a spreadsheet would run as a formula is quoted by an apostrophe."""
+    frame = analysis.to_frame()
+    for column in ("field_name", "name"):
+        frame[column] = [_harmless(text) for text in frame[column]]
+    return frame.to_csv(index=False, float_format="%.4f", lineterminator="\n").encode()
+
+
+def _harmless(text: str) -> str:
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text

@@ -1,0 +1,190 @@
+"""Is a field fit to be read? Focus, exposure, background, stain and monolayer (DOMAIN.md sections 2.4 and 8).
+
+Each check measures one thing, compares it with limits and says so; none of them stops the analysis.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from scipy import ndimage
+
+from hemato_lab.imaging.calibration import FieldCalibration
+from hemato_lab.imaging.sampling import sample_windows
+from hemato_lab.imaging.working import working_tile
+from hemato_lab.smear import Field
+
+WIDEST_EDGE_UM: Final = 1.6
+"""A red cell's outline blurred over more than this is out of focus (our own limit)."""
+DARKEST_BACKGROUND: Final = 180.0
+"""Stored value of the background's brightest channel (DOMAIN.md section 8)."""
+LARGEST_SATURATED_SHARE: Final = 0.01
+"""Share of saturated pixels among the background (DOMAIN.md section 8)."""
+LARGEST_FALL_OFF: Final = 0.30
+LARGEST_BACKGROUND_MISFIT: Final = 0.03
+"""Residual of the background, as a share of light (DOMAIN.md section 8: below 3 %)."""
+LEAST_RED_CELL_DENSITY: Final = 0.08
+"""Red cells paler than this hardly differ from the background."""
+CREDIBLE_BLUE_PER_GREEN: Final = (0.2, 1.3)
+"""Colour of red cells in Romanowsky stains on our public training sets, with room."""
+MONOLAYER_PER_MM2: Final = (2_000.0, 13_000.0)
+"""Below: too thin; above: too thick (DOMAIN.md section 2.4)."""
+LARGEST_OVERLAP_SHARE: Final = 0.20
+FEWEST_FOR_MONOLAYER: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class FieldOptics:
+    """What the optics of a field measure.
+
+    Attributes
+    ----------
+    edge_width_um : float
+        Width over which red cells' outlines rise; 0 when there is no outline.
+    background_level : float
+        Stored value of the background's brightest channel.
+    saturated_share : float
+        Share of the lit pixels at 255 in all channels.
+    fall_off : float
+        Share of light lost from the brightest to the darkest background.
+    misfit : float
+        Scatter of the background about its surface, as a share of light.
+    red_cell_density : float
+        Foreground density of red cells.
+    blue_per_green : float
+        Their colour.
+    lit_share : float
+        Share of the field that can show cells.
+    """
+
+    edge_width_um: float
+    background_level: float
+    saturated_share: float
+    fall_off: float
+    misfit: float
+    red_cell_density: float
+    blue_per_green: float
+    lit_share: float
+
+
+def measure_optics(field: Field, calibration: FieldCalibration) -> FieldOptics:
+    """Measure the optics of a calibrated field on its sampled windows."""
+    levels, illumination = calibration.levels, calibration.illumination
+    widths, saturated, seen = [], 0, 0
+    for window in sample_windows(field):
+        pixels = field.read(window)
+        saturated += int(np.count_nonzero((pixels == 255).all(axis=2)))
+        seen += window.area
+        if levels.has_cells:
+            tile = working_tile(pixels, window, calibration.grid, illumination)
+            smooth = ndimage.gaussian_filter(tile.foreground_density, 0.5, mode="nearest")
+            slope = np.hypot(ndimage.sobel(smooth, 0), ndimage.sobel(smooth, 1)) / 8
+            mask = levels.foreground(tile)
+            outline = mask & ~ndimage.binary_erosion(mask, border_value=1)
+            widths.append(levels.red_cell / np.maximum(slope[outline], 1e-3))
+    um = calibration.scale.um_per_px / calibration.grid.step
+    edges = np.concatenate(widths) if widths else np.empty(0)
+    return FieldOptics(
+        edge_width_um=float(np.median(edges)) * um if edges.size else 0.0,
+        background_level=max(illumination.white_level),
+        saturated_share=saturated / max(seen, 1),
+        fall_off=illumination.fall_off,
+        misfit=1 - 10**-illumination.residual,
+        red_cell_density=levels.red_cell,
+        blue_per_green=levels.blue_per_green if levels.has_cells else 0.0,
+        lit_share=illumination.lit_share,
+    )
+
+
+def quality_gates(
+    optics: FieldOptics, *, red_cells: int, overlapped: int, area_mm2: float, scale_disagreement: float | None
+) -> dict[str, Any]:
+    """Judge a field.
+
+    Parameters
+    ----------
+    optics : FieldOptics
+        Measured before.
+    red_cells, overlapped : int
+        Red cells found, and how many of them were split from groups.
+    area_mm2 : float
+        Lit area of the field.
+    scale_disagreement : float or None
+        Of the stated scale and the ruler in this smear.
+
+    Returns
+    -------
+    dict
+        For each check ``"ok"`` or what is wrong, and the measured values, rounded; JSON-ready.
+    """
+    per_mm2 = red_cells / area_mm2 if area_mm2 > 0 else 0.0
+    overlap = overlapped / red_cells if red_cells else 0.0
+    return {
+        "focus": _focus(optics),
+        "exposure": _exposure(optics),
+        "background": _background(optics),
+        "stain": _stain(optics),
+        "monolayer": _monolayer(red_cells, per_mm2, overlap),
+        "scale": _scale(scale_disagreement),
+        "edge_width_um": round(optics.edge_width_um, 2),
+        "background_level": round(optics.background_level),
+        "fall_off": round(optics.fall_off, 3),
+        "red_cell_density": round(optics.red_cell_density, 3),
+        "lit_share": round(optics.lit_share, 3),
+        "red_cells_per_mm2": round(per_mm2),
+        "overlap_share": round(overlap, 3),
+    }
+
+
+def _focus(optics: FieldOptics) -> str:
+    if optics.edge_width_um == 0:
+        return "not assessed: no red cell outline"
+    if optics.edge_width_um > WIDEST_EDGE_UM:
+        return f"outlines blurred over {optics.edge_width_um:.1f} um"
+    return "ok"
+
+
+def _exposure(optics: FieldOptics) -> str:
+    if optics.background_level < DARKEST_BACKGROUND:
+        return f"dark: background at {optics.background_level:.0f} of 255"
+    if optics.saturated_share > LARGEST_SATURATED_SHARE:
+        return f"over-exposed: {100 * optics.saturated_share:.0f} % of the pixels saturated"
+    return "ok"
+
+
+def _background(optics: FieldOptics) -> str:
+    if optics.fall_off > LARGEST_FALL_OFF:
+        return f"light falls off by {100 * optics.fall_off:.0f} % across the field"
+    if optics.misfit > LARGEST_BACKGROUND_MISFIT:
+        return f"uneven background: {100 * optics.misfit:.1f} % residual"
+    return "ok"
+
+
+def _stain(optics: FieldOptics) -> str:
+    if optics.red_cell_density == 0:
+        return "not assessed: no cells"
+    if optics.red_cell_density < LEAST_RED_CELL_DENSITY:
+        return "pale: red cells hardly differ from the background"
+    low, high = CREDIBLE_BLUE_PER_GREEN
+    if not low <= optics.blue_per_green <= high:
+        return "unusual colour of red cells"
+    return "ok"
+
+
+def _monolayer(red_cells: int, per_mm2: float, overlap: float) -> str:
+    low, high = MONOLAYER_PER_MM2
+    if red_cells < FEWEST_FOR_MONOLAYER:
+        return "not assessed: too few red cells"
+    if per_mm2 < low:
+        return "too thin"
+    if per_mm2 > high or overlap > LARGEST_OVERLAP_SHARE:
+        return f"too thick: {100 * overlap:.0f} % of the red cells overlap or touch"
+    return "ok"
+
+
+def _scale(disagreement: float | None) -> str:
+    if disagreement is not None and abs(disagreement) > 0.15:
+        return f"stated scale and red cells differ by {100 * disagreement:+.0f} %"
+    return "ok"

@@ -1,0 +1,112 @@
+"""The scale of a smear: stated, or read from its red cells; and whether the two agree.
+
+Order of trust (DESIGN of the package): a stated pixel size, a stated red-cell diameter, the pixel size that the files state,
+the ruler.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from hemato_lab.errors import ScaleNotCredibleError
+from hemato_lab.imaging.illumination import Illumination
+from hemato_lab.imaging.ruler import RulerReading, read_ruler
+from hemato_lab.smear import Scale, Smear
+
+MOST_FIELDS_READ: Final = 12
+"""A smear's fields share one microscope: the ruler reads at most this many, evenly spread."""
+LARGEST_DISAGREEMENT: Final = 0.15
+"""A stated scale and the ruler may differ by this much before it is flagged (DOMAIN.md section 2.3)."""
+
+
+@dataclass(frozen=True)
+class ScaleReading:
+    """The scale of a smear and the ruler's readings it rests on or was compared with.
+
+    Attributes
+    ----------
+    scale : Scale
+        To use.
+    readings : mapping of int to RulerReading
+        By index of the field; fields in which the ruler could not read are absent.
+    """
+
+    scale: Scale
+    readings: Mapping[int, RulerReading]
+
+    @property
+    def disagreement(self) -> float | None:
+        """Relative difference of the ruler from a stated scale, None when either is missing."""
+        if not self.readings or self.scale.origin == "estimated from red cells":
+            return None
+        read = float(np.median([reading.diameter_px for reading in self.readings.values()]))
+        return round(read / self.scale.rbc_diameter_px - 1, 4)
+
+
+def read_scale(smear: Smear, illuminations: Mapping[int, Illumination]) -> ScaleReading:
+    """Take the stated scale of a smear, or estimate it from the red cells.
+
+    Parameters
+    ----------
+    smear : Smear
+        With or without a stated scale.
+    illuminations : mapping of int to Illumination
+        Of the fields that could be read, by index.
+
+    Raises
+    ------
+    ScaleNotCredibleError
+        If no scale is stated and the ruler can read in none of the fields, or its readings contradict each other.
+    """
+    readings: dict[int, RulerReading] = {}
+    refusal: ScaleNotCredibleError | None = None
+    for index in _spread(sorted(illuminations), MOST_FIELDS_READ):
+        try:
+            readings[index] = read_ruler(smear.fields[index], illuminations[index])
+        except ScaleNotCredibleError as error:
+            refusal = refusal or error
+    stated = smear.scale or _stated_by_files(smear)
+    if stated is not None:
+        return ScaleReading(stated, readings)
+    if not readings:
+        raise refusal or ScaleNotCredibleError("no field to measure red cells in", subject=smear.name)
+    return ScaleReading(_pooled(smear, list(readings.values())), readings)
+
+
+def _spread(indices: Sequence[int], most: int) -> list[int]:
+    if len(indices) <= most:
+        return list(indices)
+    return [indices[(2 * k + 1) * len(indices) // (2 * most)] for k in range(most)]
+
+
+def _stated_by_files(smear: Smear) -> Scale | None:
+    """Return the pixel size that every file of the smear states alike."""
+    sizes = {one.um_per_px for one in smear.fields}
+    if len(sizes) != 1 or (size := sizes.pop()) is None:
+        return None
+    return Scale.from_um_per_px(size)
+
+
+def _pooled(smear: Smear, readings: Sequence[RulerReading]) -> Scale:
+    """Return the median of the readings; a smear has one magnification, so they must agree."""
+    diameters = np.array([reading.diameter_px for reading in readings])
+    middle = float(np.median(diameters))
+    if len(readings) >= 2:
+        agreeing = np.abs(diameters / middle - 1) < LARGEST_DISAGREEMENT
+        if np.count_nonzero(agreeing) < len(readings) / 2:
+            listed = ", ".join(f"{diameter:.0f}" for diameter in np.sort(diameters))
+            raise ScaleNotCredibleError(
+                f"red cells measure {listed} pixels in different fields",
+                subject=smear.name,
+                hint="analyse pictures of different magnification as separate smears, or state the scale",
+            )
+    own = float(np.median([reading.relative_uncertainty for reading in readings]))
+    uncertainty = round(own / math.sqrt(len(readings)), 4)
+    return Scale.from_rbc_diameter_px(
+        round(middle, 4), origin="estimated from red cells", relative_uncertainty=uncertainty
+    )

@@ -1,0 +1,88 @@
+"""The report and the provenance of an analysis."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Mapping
+from typing import Any, Final
+
+from hemato_lab import __version__
+from hemato_lab.detections import Detections
+from hemato_lab.report import RESEARCH_USE_NOTICE, Report, local_study_id
+from hemato_lab.smear import Smear
+from hemato_lab.statistics import StatisticsResult
+from hemato_lab.vocabulary import DETECTOR_CLASSES
+
+LIBRARIES: Final = ("numpy", "scipy", "numba", "pillow", "simplejpeg", "tifffile")
+"""Libraries whose version can change a pixel or a digit."""
+NO_HISTORY: Final = "No demographics or past medical history is available about the patient."
+"""The opening of the vendor's pathology report when nothing was given."""
+
+
+def provenance_of(smear: Smear, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what reproduces an analysis: version, parameters, libraries, inputs, scale and files left out."""
+    scale = smear.scale
+    return {
+        "package": {"name": "hemato_lab", "version": __version__},
+        "models": {},
+        "parameters": dict(parameters),
+        "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
+        "inputs": [
+            {"name": field.name, "file_id": field.file_id, "width": field.width, "height": field.height}
+            for field in smear.fields
+        ],
+        "scale": None
+        if scale is None
+        else {
+            "um_per_px": round(scale.um_per_px, 6),
+            "rbc_diameter_px": round(scale.rbc_diameter_px, 4),
+            "origin": scale.origin,
+            "relative_uncertainty": round(scale.relative_uncertainty, 4),
+        },
+        "skipped": [{"name": one.name, "code": one.code, "reason": one.reason} for one in smear.skipped],
+    }
+
+
+def compose_report(
+    smear: Smear,
+    detections: Detections,
+    statistics: StatisticsResult,
+    quality: Mapping[str, Any],
+    provenance: Mapping[str, Any],
+) -> Report:
+    """Return the report of an analysis in the vendor's schema.
+
+    Everything of ours is in the extension (api/DECISIONS.md section 3). Cell counts by class are candidates found by the
+    detector; no morphological finding or diagnosis is stated where no model or rule looked for one.
+    """
+    file_ids = tuple(dict.fromkeys(field.file_id for field in smear.fields))
+    counts = {name: detections.count(name) for name in DETECTOR_CLASSES}
+    return Report(
+        pbs_study_id=local_study_id(file_ids),
+        file_ids=file_ids,
+        feature_statistics=statistics.documented,
+        pathology_report=_narrative(smear, counts),
+        extension={
+            "notice": RESEARCH_USE_NOTICE,
+            "feature_statistics": dict(statistics.extension),
+            "cells_found": counts,
+            "quality": dict(quality),
+            "provenance": dict(provenance),
+        },
+    )
+
+
+def _narrative(smear: Smear, counts: Mapping[str, int]) -> str:
+    fields = len(smear)
+    listed = ", ".join(f"{count} {_plural(name, count)}" for name, count in counts.items())
+    return (
+        f"{NO_HISTORY} {fields} {'image was' if fields == 1 else 'images were'} assessed automatically; candidates "
+        f"found: {listed}. Cell morphology and parasites were not assessed, and nothing can be concluded about them. "
+        f"{RESEARCH_USE_NOTICE}"
+    )
+
+
+def _plural(name: str, count: int) -> str:
+    words = {"RBC": "red cell", "WBC": "white cell"}
+    word = words.get(name, name)
+    return word if count == 1 else f"{word}s"

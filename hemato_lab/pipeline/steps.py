@@ -1,0 +1,168 @@
+"""`analyze`: the list of steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+
+from hemato_lab.analysis import Analysis
+from hemato_lab.detections import Detections
+from hemato_lab.detectors import Detector, make_detector
+from hemato_lab.errors import ConfigError, InputError
+from hemato_lab.imaging.calibration import FieldCalibration, calibrate
+from hemato_lab.imaging.illumination import Illumination, fit_illumination
+from hemato_lab.imaging.quality import measure_optics, quality_gates
+from hemato_lab.imaging.scale import ScaleReading, read_scale
+from hemato_lab.imaging.tiling import margin_px, read_tile, tile_cores
+from hemato_lab.pipeline.reporting import compose_report, provenance_of
+from hemato_lab.smear import Field, SkippedFile, Smear, Window
+from hemato_lab.statistics import feature_statistics
+from hemato_lab.statistics.concentrations import ASSUMED_RBC_PER_UL
+from hemato_lab.vocabulary import RBC
+
+OPERATING_SCORE: Final = 0.5
+"""Cells below this score are not reported."""
+WHOLE_FIELD_PIXELS: Final = 6_000_000
+DEFAULT_TILE_SIZE: Final = 2048
+
+Progress = Callable[[int, int], None]
+"""Called with tiles done and tiles in all."""
+
+
+def analyze(
+    smear: Smear,
+    *,
+    detector: str = "classical",
+    rbc_per_ul: float = ASSUMED_RBC_PER_UL,
+    minimum_score: float = OPERATING_SCORE,
+    tile_size: int | None = None,
+    threads: int = 1,
+    progress: Progress | None = None,
+) -> Analysis:
+    """Find, measure and count the cells of a smear and write its report.
+
+    Parameters
+    ----------
+    smear : Smear
+        From `hemato_lab.open_smear`.
+    detector : str
+        One of `hemato_lab.detectors.DETECTORS`.
+    rbc_per_ul : float
+        Red cells per microlitre for concentrations by the ratio method: the patient's count, or the assumption.
+    minimum_score : float
+        Cells below this score are left out; the reported densities are calibrated at the default.
+    tile_size : int or None
+        Side of a tile's core in pixels; None takes small fields whole and large ones in tiles of 2048. The result is the
+        same, bit for bit, for every tile size and number of threads.
+    threads : int
+        Tiles that are worked on at a time.
+    progress : callable, optional
+        Told the number of tiles done and in all.
+
+    Returns
+    -------
+    Analysis
+        With the scale that was used in its smear. Fields that turned out to be unreadable are in ``smear.skipped``.
+
+    Raises
+    ------
+    ScaleNotCredibleError
+        If no scale is stated and none can be read from the red cells.
+    InputError
+        If no field can be read.
+    ConfigError
+        If an argument is impossible.
+    """
+    if threads < 1:
+        raise ConfigError(f"{threads} threads are impossible", hint="use 1 or more")
+    smear, illuminations = _readable(smear)
+    reading = read_scale(smear, illuminations)
+    smear = replace(smear, scale=reading.scale)
+    calibrations = {
+        index: calibrate(field, reading.scale, illuminations[index]) for index, field in enumerate(smear.fields)
+    }
+    detectors = {index: make_detector(detector, calibration) for index, calibration in calibrations.items()}
+    detections = _detect(smear, detectors, tile_size, threads, progress)
+    detections = detections.select(detections["score"] >= minimum_score)
+    quality = _quality(smear, calibrations, detections, reading)
+    statistics = feature_statistics(
+        detections,
+        [(field.width, field.height) for field in smear.fields],
+        reading.scale,
+        rbc_per_ul=rbc_per_ul,
+        not_assessed={"blast-density": f"the {detector} detector does not tell blasts from other white cells"},
+        usable_shares=[calibration.illumination.lit_share for calibration in calibrations.values()],
+    )
+    parameters = {"detector": detector, "rbc_per_ul": rbc_per_ul, "minimum_score": minimum_score}
+    provenance = provenance_of(smear, parameters)
+    report = compose_report(smear, detections, statistics, quality, provenance)
+    return Analysis(smear, detections, report, provenance, quality)
+
+
+def _readable(smear: Smear) -> tuple[Smear, dict[int, Illumination]]:
+    """Fit the illumination of every field; fields whose pixels cannot be read move to the skipped files."""
+    kept: list[Field] = []
+    fitted: list[Illumination] = []
+    skipped = list(smear.skipped)
+    first: InputError | None = None
+    for field in smear.fields:
+        try:
+            fitted.append(fit_illumination(field))
+        except InputError as error:
+            first = first or error
+            skipped.append(SkippedFile(field.name, error.code, str(error)))
+        else:
+            kept.append(field)
+    if first is not None and not kept:
+        raise first
+    return replace(smear, fields=tuple(kept), skipped=tuple(skipped)), dict(enumerate(fitted))
+
+
+def _detect(
+    smear: Smear, detectors: Mapping[int, Detector], tile_size: int | None, threads: int, progress: Progress | None
+) -> Detections:
+    """Run the detectors over all tiles; the order of the result does not depend on who finished first."""
+    scale = smear.scale
+    margin = margin_px(scale.rbc_diameter_px) if scale else 0
+    work = [(index, core) for index, field in enumerate(smear.fields) for core in _cores(field, tile_size)]
+
+    def on_tile(item: tuple[int, Window]) -> Detections:
+        index, core = item
+        return detectors[index](read_tile(smear.fields[index], index, core, margin))
+
+    found: list[Detections] = []
+    with ThreadPoolExecutor(threads) as pool:
+        for done, table in enumerate(pool.map(on_tile, work), start=1):
+            found.append(table)
+            if progress is not None:
+                progress(done, len(work))
+    return Detections.concatenate(found).sorted()
+
+
+def _cores(field: Field, tile_size: int | None) -> list[Window]:
+    if tile_size is None and field.window.area > WHOLE_FIELD_PIXELS:
+        return tile_cores(field, DEFAULT_TILE_SIZE)
+    return tile_cores(field, tile_size)
+
+
+def _quality(
+    smear: Smear, calibrations: Mapping[int, FieldCalibration], detections: Detections, reading: ScaleReading
+) -> dict[str, Any]:
+    """Judge every field; by field name."""
+    quality: dict[str, Any] = {}
+    for index, field in enumerate(smear.fields):
+        calibration = calibrations[index]
+        red = (detections["field"] == index) & (detections["name"] == RBC)
+        overlapped = detections["overlapped"][red] if "overlapped" in detections.features else np.zeros(0)
+        quality[field.name] = quality_gates(
+            measure_optics(field, calibration),
+            red_cells=int(np.count_nonzero(red)),
+            overlapped=int(np.count_nonzero(overlapped)),
+            area_mm2=reading.scale.area_mm2(calibration.lit_pixels),
+            scale_disagreement=reading.disagreement,
+        )
+    return quality

@@ -1,0 +1,40 @@
+"""Speed goals 1 to 5, each against its peers on one thread: ``python -m tests.benchmarks``.
+
+Every peer's output is compared with ours before any clock runs. With HEMATO_LAB_DATASETS naming a folder that holds the
+bccd set, a real field is timed too. Exit status 1 when a goal is missed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.benchmarks.stopwatch import Verdict
+
+REPEATS = 9
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+
+def main() -> int:
+    os.environ.update(ONE_THREAD)  # before the libraries that read it are loaded
+    import cv2
+
+    from tests.benchmarks import components, density, distance, images, instances, stains
+    from tests.benchmarks.stopwatch import table
+
+    cv2.setNumThreads(1)
+    rows: list[Verdict] = []
+    for subject in images.subjects():
+        for goal in (components, stains, distance, instances):
+            rows += goal.run(subject, REPEATS)
+    rows += density.run(REPEATS)
+    rows.sort(key=lambda row: row.goal)
+    print(table(rows))
+    missed = sum(not row.met for row in rows)
+    print(f"{len(rows) - missed} of {len(rows)} met; median CPU time on one thread, contenders in turns")
+    return int(missed > 0)
+
+
+sys.exit(main())
