@@ -64,8 +64,7 @@ def _family(
 ) -> list[Term]:
     listed = [name.strip() for name in names.split(",")]
     return [
-        Term(name, kind, lineage, parent, denominator, _MUTED[index % len(_MUTED)])
-        for index, name in enumerate(listed)
+        Term(name, kind, lineage, parent, denominator, _MUTED[index % len(_MUTED)]) for index, name in enumerate(listed)
     ]
 
 

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 def analyze(
-    source: Annotated[list[Path], typer.Argument(help="An image, a folder, a ZIP or a slide; several images make one smear.")],
+    source: Annotated[
+        list[Path], typer.Argument(help="An image, a folder, a ZIP or a slide; several images make one smear.")
+    ],
     *,
     out: Annotated[Path, typer.Option(help="Folder for report.json, cells.csv, picture.png and report.html.")] = Path(
         "hemato_lab_out"
@@ -36,9 +38,7 @@ def analyze(
 
     if not as_json:
         prepare_folder(out)
-    smear = open_smear(
-        source[0] if len(source) == 1 else source, um_per_px=um_per_px, rbc_diameter_px=rbc_diameter_px
-    )
+    smear = open_smear(source[0] if len(source) == 1 else source, um_per_px=um_per_px, rbc_diameter_px=rbc_diameter_px)
     analysis = run(
         smear,
         detector=detector,

@@ -63,7 +63,9 @@ def _as_text(caption: str, head: tuple[str, ...], rows: tuple[tuple[str, ...], .
         turned = tuple(tuple(row[column] for row in (head, *rows)) for column in range(len(head)))
         head, rows = turned[0], turned[1:]
     widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in (head, *rows)]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in (head, *rows)
+    ]
     rule = "  ".join("-" * width for width in widths)
     return "\n".join([caption, lines[0], rule, *lines[1:]])
 

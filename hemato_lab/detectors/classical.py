@@ -35,7 +35,7 @@ FULL_EVIDENCE: Final = 1.6
 """Evidence of a free, round red cell: score 1."""
 LEAST_PROBABILITY: Final = 0.05
 """Platelet candidates below this probability are left out of the table altogether."""
-PLATELET_HALO: Final = 1.5
+PLATELET_HALO: Final = 3.1
 """Grid cells that a platelet's pale body reaches beyond its azure granules."""
 
 

@@ -29,15 +29,23 @@ LOBE_SPREAD: Final = 0.22
 """Standard deviation, in diameters, of the smoothing that joins lobes into one nucleus."""
 CLOSEST_NUCLEI: Final = 0.95
 """Nuclei nearer than this many red-cell diameters are lobes of one."""
+LEAST_LOBE_AREA: Final = 0.12
+"""Of a red cell's area: smaller bodies apart from a nucleus are no lobes of it."""
 LEAST_NUCLEUS_AREA: Final = 0.45
 """Of a red cell's area: smaller azure bodies are platelets; a nucleus cut by the border may have half of it."""
+LEAST_NUCLEUS_DENSITY: Final = 0.9
+"""Mean nuclear density of a nucleus at least; bluish red cells stay below."""
 CYTOPLASM_DENSITY: Final = 0.6
 """Of the foreground threshold: pale cytoplasm lies above."""
+RED_COLOURED: Final = 0.1
+"""Nuclear density below which something dense is red-cell coloured and no cytoplasm."""
 LONGEST_RAY: Final = 1.6
 """In red-cell diameters: the radius of the largest cells, 24 um across."""
 PLATELET_DENSITY: Final = 0.4
 """Nuclear density from which a pixel may belong to a platelet."""
-LEAST_PLATELET_AREA, LARGEST_PLATELET_AREA = 0.02, 0.6
+BODY_SHARE, BODY_WINDOW = 0.45, 0.5
+"""A body's pixels reach this share of the densest point in a window of this many diameters around them."""
+LEAST_PLATELET_AREA, LARGEST_PLATELET_AREA = 0.01, 0.6
 """Of a red cell's area."""
 
 
@@ -93,17 +101,29 @@ def find_white_cells(tile: WorkingTile, levels: Levels, nuclear: NDArray[np.floa
     stained_area = np.bincount(nuclei[stained], minlength=count + 1)[1:].astype(np.float64)
     cut = _touches_edge(table, nuclei.shape)
     large = stained_area >= np.where(cut, 0.5, 1.0) * LEAST_NUCLEUS_AREA * RED_CELL_AREA
-    kept = np.flatnonzero(large)
+    total = np.bincount(nuclei.ravel(), np.where(stained, nuclear, 0).ravel().astype(np.float64), minlength=count + 1)[
+        1:
+    ]
+    dense = total >= LEAST_NUCLEUS_DENSITY * np.maximum(stained_area, 1)
+    kept = np.flatnonzero(large & dense)
     nuclei = _renumbered(nuclei, kept, count)
     centres = np.stack([table.x[kept], table.y[kept]], axis=1)
     if not len(kept):
         return WhiteCells(np.zeros(nuclei.shape, np.int32), nuclei, np.empty(0))
     stained_enough = nuclear > np.float32(NUCLEUS_DENSITY / 2)
     inside = (tile.foreground_density > np.float32(CYTOPLASM_DENSITY * levels.threshold)) | stained_enough
+    inside &= ~_red_coloured(tile, levels, nuclear)
     inner, outer = cast_rays(centres, nuclei, inside & tile.lit, LONGEST_RAY * RED_CELL_DIAMETER)
     labels = fill_stars(centres, _cell_radii(inner, outer), nuclei.shape)
     labels = np.where(nuclei > 0, nuclei, labels)
     return WhiteCells(labels, nuclei, stained_area[kept])
+
+
+def _red_coloured(tile: WorkingTile, levels: Levels, nuclear: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Mark what is as dense as a red cell and takes up no azure: a red cell that touches a white one."""
+    dense = tile.foreground_density > np.float32(levels.background + 0.6 * levels.red_cell)
+    red: NDArray[np.bool_] = dense & (nuclear < np.float32(RED_COLOURED))
+    return red
 
 
 def smooth_nuclear_density(tile: WorkingTile, levels: Levels) -> NDArray[np.float32]:
@@ -126,9 +146,9 @@ def _nuclei(stained: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]:
     return _reach_all_lobes(flood(levels, seeds, closed), closed, np.stack([peaks.y, peaks.x], axis=1)), len(peaks.x)
 
 
-def _nearest_true(mask: NDArray[np.bool_], rows: NDArray[np.int32], columns: NDArray[np.int32]) -> tuple[
-    NDArray[np.int64], NDArray[np.int64]
-]:
+def _nearest_true(
+    mask: NDArray[np.bool_], rows: NDArray[np.int32], columns: NDArray[np.int32]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return for each point the nearest pixel of a mask within half a diameter, or the point itself."""
     reach = int(RED_CELL_DIAMETER / 2)
     found = np.stack([rows, columns]).astype(np.int64)
@@ -144,12 +164,15 @@ def _nearest_true(mask: NDArray[np.bool_], rows: NDArray[np.int32], columns: NDA
 def _reach_all_lobes(
     labels: NDArray[np.int32], closed: NDArray[np.bool_], peaks: NDArray[np.int32]
 ) -> NDArray[np.int32]:
-    """Give lobes that no flood reached to the nearest nucleus whose peak is within `CLOSEST_NUCLEI` diameters."""
+    """Give lobes that no flood reached to the nearest nucleus whose peak is within `CLOSEST_NUCLEI` diameters.
+
+    Bodies smaller than a lobe are left alone: platelets lie beside white cells too.
+    """
     lobes, table = label_and_measure(closed & (labels == 0))
     if not len(table) or not len(peaks):
         return labels
     owner = np.zeros(len(table) + 1, np.int32)
-    for index in range(len(table)):
+    for index in np.flatnonzero(table.area >= LEAST_LOBE_AREA * RED_CELL_AREA):
         squared = (peaks[:, 0] - table.y[index]) ** 2 + (peaks[:, 1] - table.x[index]) ** 2
         nearest = int(np.argmin(squared))
         if squared[nearest] <= (CLOSEST_NUCLEI * RED_CELL_DIAMETER) ** 2:
@@ -192,7 +215,7 @@ def find_platelets(
     excluded : NDArray, shape (height, width), bool
         What belongs to white cells.
     """
-    labels, table = label_and_measure((nuclear > np.float32(PLATELET_DENSITY)) & tile.lit)
+    labels, table = label_and_measure(azure_bodies(nuclear) & tile.lit)
     if not len(table):
         return PlateletCandidates(labels, table, np.empty(0))
     inside_white = np.bincount(labels[excluded], minlength=len(table) + 1)[1:] / table.area
@@ -202,6 +225,13 @@ def find_platelets(
     return PlateletCandidates(labels, table, probability)
 
 
+def azure_bodies(nuclear: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Mark azure bodies down to a share of their own densest point, which keeps their halo out; shape (height, width)."""
+    densest = ndimage.maximum_filter(nuclear, size=int(BODY_WINDOW * RED_CELL_DIAMETER) | 1, mode="nearest")
+    bodies: NDArray[np.bool_] = nuclear > np.maximum(np.float32(PLATELET_DENSITY), np.float32(BODY_SHARE) * densest)
+    return bodies
+
+
 def platelet_evidence(
     tile: WorkingTile,
     levels: Levels,
@@ -209,20 +239,23 @@ def platelet_evidence(
     labels: NDArray[np.int32],
     table: ComponentTable,
 ) -> NDArray[np.float64]:
-    """Measure what tells platelets from the coloured rims and grains that look alike, shape (n, 6).
+    """Measure what tells platelets from the coloured rims and grains that look alike, shape (n, 7).
 
     Columns: logarithm of the area over a tenth of a red cell; its square; logarithm of the densest point; share of the
-    surroundings that is free of cells; axis ratio, at most 4; how well an ellipse fills the body.
+    surroundings that is free of cells; product of these two; axis ratio, at most 4; how well an ellipse fills the body.
     """
     densest = np.asarray(ndimage.maximum(nuclear, labels, np.arange(1, len(table) + 1)), np.float64)
     major, minor, _ = table.axes
-    size = np.log(table.area / (0.1 * RED_CELL_AREA))
+    size = np.log(np.maximum(table.area, 1) / (0.1 * RED_CELL_AREA))
+    density = np.log(np.maximum(densest, PLATELET_DENSITY))
+    free = _free_surroundings(levels.foreground(tile), table)
     return np.stack(
         [
             size,
             size**2,
-            np.log(np.maximum(densest, PLATELET_DENSITY)),
-            _free_surroundings(levels.foreground(tile), table),
+            density,
+            free,
+            free * density,
             np.minimum(major / minor, 4.0),
             table.area / (np.pi / 4 * major * minor),
         ],
@@ -246,8 +279,8 @@ def _free_surroundings(foreground: NDArray[np.bool_], table: ComponentTable) -> 
     return 1 - (outer - inner) / np.maximum(outer_area - inner_area, 1)
 
 
-_PLATELET_INTERCEPT: Final = -10.894
-_PLATELET_WEIGHTS: Final = (0.711, -0.417, 1.567, 5.438, -2.012, 11.242)
+_PLATELET_INTERCEPT: Final = -6.5
+_PLATELET_WEIGHTS: Final = (0.19, -0.652, 1.833, 5.725, 0.965, -2.058, 5.99)
 
 
 def platelet_probability(evidence: NDArray[np.float64]) -> NDArray[np.float64]:

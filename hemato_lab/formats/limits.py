@@ -15,6 +15,8 @@ MAX_WHOLE_FILE_BYTES: Final = 8 * MAX_WHOLE_PIXELS + (64 << 20)
 """Longest JPEG or PNG: four uncompressed 16-bit samples a pixel, and metadata."""
 MAX_TIFF_SIDE: Final = 2_000_000
 """Longest side of a TIFF in pixels: 4 cm of slide at the finest credible pixel size."""
+MAX_TIFF_PIXELS: Final = 50_000_000_000
+"""Most pixels of a TIFF page, a few square centimetres at 0.1 um; tiles that share bytes could state any number."""
 MAX_TIFF_PAGES: Final = 20_000
 """Most pages of one TIFF."""
 VERIFIED_PIXELS: Final = 16_000_000

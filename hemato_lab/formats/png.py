@@ -89,6 +89,14 @@ def _stated_size(content: bytes, label: str) -> tuple[int, int]:
     return width, height
 
 
+def _pixel_kind(content: bytes, label: str) -> tuple[int, int, bool]:
+    """Return (depth, colour type, whether interlaced)."""
+    depth, colour_type, packing, filtering, interlace = content[24:29]
+    if depth not in _DEPTHS.get(colour_type, ()) or packing or filtering or interlace > 1:
+        raise damaged(label, stage="header", reason="a PNG header that no standard knows")
+    return depth, colour_type, bool(interlace)
+
+
 def read_png(content: bytes, label: str) -> PngFile:
     """Walk all chunks of a PNG and check them.
 
@@ -100,9 +108,7 @@ def read_png(content: bytes, label: str) -> PngFile:
         If it has a critical chunk that no standard knows.
     """
     width, height = _stated_size(content, label)
-    depth, colour_type, packing, filtering, interlace = content[24:29]
-    if depth not in _DEPTHS.get(colour_type, ()) or packing or filtering or interlace > 1:
-        raise damaged(label, stage="header", reason="a PNG header that no standard knows")
+    depth, colour_type, interlaced = _pixel_kind(content, label)
     transparency = b""
     pixel_data: list[tuple[int, int]] = []
     orientation, from_exif, from_density = UPRIGHT, None, None
@@ -121,16 +127,15 @@ def read_png(content: bytes, label: str) -> PngFile:
             x, y, unit = struct.unpack(">IIB", body)
             from_density = from_png_density(unit, x, y)
         elif name[:1].isupper():
-            raise UnsupportedFormatError(
-                f"is a PNG with the unknown chunk {name!r}", subject=label, hint="export it as an ordinary PNG"
-            )
+            problem = f"is a PNG with the unknown chunk {name!r}"
+            raise UnsupportedFormatError(problem, subject=label, hint="export it as an ordinary PNG")
     return PngFile(
         width=width,
         height=height,
         depth=depth,
         colour_type=colour_type,
         transparency=transparency,
-        interlaced=bool(interlace),
+        interlaced=interlaced,
         pixel_data=tuple(pixel_data),
         essential=b"".join(parts),
         orientation=orientation,

@@ -14,7 +14,7 @@ import numpy as np
 
 from hemato_lab.errors import ImageTooLargeError, UnsupportedFormatError
 from hemato_lab.formats.failures import damaged
-from hemato_lab.formats.limits import MAX_TIFF_SIDE, check_whole_size
+from hemato_lab.formats.limits import MAX_TIFF_PIXELS, MAX_TIFF_SIDE, check_whole_size
 from hemato_lab.formats.orientation import known, upright_size
 from hemato_lab.formats.tiff_codecs import COMPRESSIONS, JPEG, UNCOMPRESSED, require_codec
 from hemato_lab.formats.tiff_directory import Directory, Tag
@@ -143,11 +143,7 @@ def layout_of(directory: Directory, file_size: int) -> TiffLayout:
     width, height = page_size(directory)
     photometric, samples, alpha = _colour(directory)
     bits, sample_type = _sample_type(directory, samples)
-    compression = _compression(directory, photometric, bits)
     is_tiled = Tag.TILE_OFFSETS in directory
-    is_planar = samples > 1 and directory.whole_number(Tag.PLANAR_CONFIGURATION, 1) == 2
-    if is_planar and photometric == LUMA_CHROMA:
-        raise _unsupported("stores luma and chroma in separate planes", directory.label)
     segment_width, segment_height = _segment_size(directory, width, height, is_tiled=is_tiled)
     layout = TiffLayout(
         width=width,
@@ -157,13 +153,13 @@ def layout_of(directory: Directory, file_size: int) -> TiffLayout:
         is_tiled=is_tiled,
         offsets=_positions(directory, Tag.TILE_OFFSETS if is_tiled else Tag.STRIP_OFFSETS),
         byte_counts=_positions(directory, Tag.TILE_BYTE_COUNTS if is_tiled else Tag.STRIP_BYTE_COUNTS),
-        compression=compression,
+        compression=_compression(directory, photometric, bits),
         predictor=_predictor(directory, sample_type),
         photometric=photometric,
         bits=bits,
         sample_type=sample_type,
         samples=samples,
-        is_planar=is_planar,
+        is_planar=_is_planar(directory, photometric, samples),
         alpha=alpha,
         palette=_palette(directory, bits) if photometric == PALETTE else None,
         jpeg_tables=directory.tags[Tag.JPEG_TABLES].tobytes() if Tag.JPEG_TABLES in directory else b"",
@@ -182,9 +178,10 @@ def page_size(directory: Directory) -> tuple[int, int]:
     width, height = directory.whole_number(Tag.IMAGE_WIDTH), directory.whole_number(Tag.IMAGE_LENGTH)
     if width < 1 or height < 1:
         raise damaged(directory.label, stage="header", reason=f"a page of {width} x {height} pixels")
-    if max(width, height) > MAX_TIFF_SIDE:
+    if max(width, height) > MAX_TIFF_SIDE or width * height > MAX_TIFF_PIXELS:
         raise ImageTooLargeError(
-            f"states {width} x {height} pixels, more than the limit of {MAX_TIFF_SIDE} on a side",
+            f"states {width} x {height} pixels, more than the limit of {MAX_TIFF_PIXELS // 10**9} thousand million "
+            f"or of {MAX_TIFF_SIDE} on a side",
             subject=directory.label,
             hint="cut it into several files",
         )
@@ -229,6 +226,13 @@ def _sample_type(directory: Directory, samples: int) -> tuple[int, str]:
         name = _FORMAT_NAMES.get(kind, "unknown")
         raise _unsupported(f"has {name} samples of {bits} bits", directory.label)
     return bits, directory.byte_order + _SAMPLE_TYPES[kind, bits]
+
+
+def _is_planar(directory: Directory, photometric: int, samples: int) -> bool:
+    is_planar = samples > 1 and directory.whole_number(Tag.PLANAR_CONFIGURATION, 1) == 2
+    if is_planar and photometric == LUMA_CHROMA:
+        raise _unsupported("stores luma and chroma in separate planes", directory.label)
+    return is_planar
 
 
 def _compression(directory: Directory, photometric: int, bits: int) -> int:

@@ -172,9 +172,7 @@ def _brightest(block: RGB) -> NDArray[np.float64]:
     return middle
 
 
-def _fit_bright_side(
-    design: NDArray[np.float64], values: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], float]:
+def _fit_bright_side(design: NDArray[np.float64], values: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
     """Fit with blocks on the dark side (cells everywhere) weighted down as outliers of the bright side's scatter."""
     terms = design.shape[1] if len(design) >= 3 * design.shape[1] else 1
     used = design[:, :terms]

@@ -16,9 +16,10 @@ from scipy import ndimage
 
 from hemato_lab.imaging.levels import Levels
 from hemato_lab.imaging.working import RED_CELL_AREA, RED_CELL_DIAMETER, WorkingTile
-from hemato_lab.kernels.components import label_and_measure
+from hemato_lab.kernels.components import ComponentTable, label_and_measure
 from hemato_lab.kernels.distance import squared_distance
 from hemato_lab.kernels.peaks import find_peaks
+from hemato_lab.kernels.regions import hull_areas
 from hemato_lab.kernels.votes import FULL_VOTE, cast_votes
 from hemato_lab.kernels.watershed import flood
 
@@ -35,6 +36,10 @@ LEAST_EVIDENCE: Final = 0.4
 """A peak of the summed evidence below this is no cell; a free, round, normal cell reaches about 1.5."""
 CLOSEST_CENTRES: Final = 0.23
 """Two centres nearer than this many diameters are one cell."""
+PLAIN_CELL_AREA: Final = (0.2, 1.25)
+"""Area, over a red cell's, of a component that may be one whole cell of any roundish or long shape."""
+LEAST_ELLIPTIC, LEAST_CONVEX = 0.95, 0.93
+"""How well such a component fills its ellipse and its convex hull."""
 _LEVELS_A_UNIT: Final = 20_000
 
 
@@ -72,15 +77,72 @@ def split_red_cells(tile: WorkingTile, levels: Levels, excluded: NDArray[np.bool
     excluded : NDArray, shape (height, width), bool
         What belongs to white cells.
     """
-    mask = _filled(levels.foreground(tile) & ~excluded, tile.lit & ~excluded)
-    mask = _opened(mask, OPENING_RADIUS * RED_CELL_DIAMETER)
+    mask = red_cell_mask(tile, levels, excluded)
     evidence = np.where(mask, _evidence(tile, levels, mask), np.float32(0))
-    peaks = find_peaks(evidence, CLOSEST_CENTRES * RED_CELL_DIAMETER, LEAST_EVIDENCE)
+    rows, columns = _centres(evidence, mask)
     seeds = np.zeros(mask.shape, np.int32)
-    seeds[peaks.y, peaks.x] = np.arange(1, len(peaks.x) + 1)
+    seeds[rows, columns] = np.arange(1, len(rows) + 1)
     heights = np.float32(3) - np.minimum(evidence, np.float32(3))
     flooded = flood((heights * np.float32(_LEVELS_A_UNIT)).astype(np.uint16), seeds, mask)
-    return RedCellRegions(flooded, peaks.value.astype(np.float64), mask)
+    return RedCellRegions(flooded, evidence[rows, columns].astype(np.float64), mask)
+
+
+def red_cell_mask(tile: WorkingTile, levels: Levels, excluded: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the foreground outside of white cells with pallor filled and bridges opened; shape (height, width)."""
+    mask = _filled(levels.foreground(tile) & ~excluded, tile.lit & ~excluded)
+    return _opened(mask, OPENING_RADIUS * RED_CELL_DIAMETER)
+
+
+def plain_cells(
+    labels: NDArray[np.int32], table: ComponentTable, area: tuple[float, float] = PLAIN_CELL_AREA
+) -> NDArray[np.bool_]:
+    """Tell which components are one whole cell by their shape: filled by an ellipse, convex, not larger than a cell.
+
+    Parameters
+    ----------
+    labels : NDArray, shape (height, width), int32
+        Components of a mask of red cells.
+    table : ComponentTable
+        Of the same components.
+    area : (float, float)
+        Smallest and largest area over that of a red cell.
+
+    Returns
+    -------
+    NDArray, shape (n,), bool
+        False for components that touch the edge of the tile.
+    """
+    height, width = labels.shape
+    boxes = np.stack([table.x_min, table.y_min, table.x_max, table.y_max], axis=1)
+    whole = (table.x_min > 0) & (table.y_min > 0) & (table.x_max < width) & (table.y_max < height)
+    low, high = area
+    sized = (table.area > low * RED_CELL_AREA) & (table.area < high * RED_CELL_AREA)
+    major, minor, _ = table.axes
+    elliptic = table.area > LEAST_ELLIPTIC * np.pi / 4 * major * minor
+    plain: NDArray[np.bool_] = whole & sized & elliptic & (table.area > LEAST_CONVEX * hull_areas(labels, boxes))
+    return plain
+
+
+def _centres(evidence: NDArray[np.float32], mask: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return rows and columns of the cells' centres: the peaks of the evidence, but one for each plain cell."""
+    labels, table = label_and_measure(mask)
+    plain = np.concatenate([[False], plain_cells(labels, table)])
+    single = plain[labels]
+    peaks = find_peaks(np.where(single, np.float32(0), evidence), CLOSEST_CENTRES * RED_CELL_DIAMETER, LEAST_EVIDENCE)
+    best = _highest_pixels(np.where(single, labels, 0), evidence)
+    rows = np.concatenate([peaks.y.astype(np.intp), best // mask.shape[1]])
+    columns = np.concatenate([peaks.x.astype(np.intp), best % mask.shape[1]])
+    order = np.lexsort((columns, rows))
+    return rows[order], columns[order]
+
+
+def _highest_pixels(labels: NDArray[np.int32], evidence: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Return the flat index of each present label's highest pixel, the first in raster order of equals."""
+    at = np.flatnonzero(labels)
+    number, height = labels.ravel()[at], evidence.ravel()[at]
+    order = np.lexsort((at, -height, number))
+    first_of_label = np.diff(number[order], prepend=0) > 0
+    return at[order][first_of_label]
 
 
 def _filled(mask: NDArray[np.bool_], fillable: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -19,17 +19,14 @@ from scipy import ndimage
 from hemato_lab.errors import ScaleNotCredibleError
 from hemato_lab.imaging.illumination import Illumination
 from hemato_lab.imaging.levels import Levels, fit_levels
-from hemato_lab.imaging.red_cells import split_red_cells
+from hemato_lab.imaging.red_cells import plain_cells, red_cell_mask
 from hemato_lab.imaging.sampling import sample_windows
 from hemato_lab.imaging.working import (
-    RED_CELL_AREA,
-    RED_CELL_DIAMETER,
     WorkingGrid,
     WorkingTile,
     working_tile,
 )
-from hemato_lab.kernels.components import label_and_measure, measure
-from hemato_lab.kernels.regions import contact_shares
+from hemato_lab.kernels.components import label_and_measure
 from hemato_lab.kernels.edges import thin_edges
 from hemato_lab.kernels.votes import circle_evidence
 from hemato_lab.smear import Field, Window
@@ -40,7 +37,7 @@ LEAST_SUPPORT: Final = 0.3
 """A centre counts when this share of its circle is there."""
 RADIUS_POWER: Final = 0.75
 """Evidence is weighted by the radius to this power: between counting circles (0) and their contour (1)."""
-INWARD_SHIFT: Final = 1.06
+INWARD_SHIFT: Final = 1.08
 """Diameter of a cell over the best voted diameter: votes scatter about the centre, which favours smaller radii."""
 EDGE_SMOOTHING: Final = 1.5
 """Standard deviation, in pixels of the view, of the smoothing before edges are sought."""
@@ -50,9 +47,15 @@ LARGEST_SHARE_OF_FIELD: Final = 0.3
 """A red cell is no wider than this share of the field's shorter side."""
 VIEW_PIXELS: Final = 1_500_000
 """A larger field is searched shrunk to this size, and in windows of its own resolution."""
-AGREEMENT: Final = 0.12
+AGREEMENT: Final = 0.15
 """Free cells refine the voted diameter when they differ from it by no more than this."""
-FEWEST_FREE_CELLS: Final = 3
+TRUSTED_SHARE: Final = 0.25
+"""Free cells that make up this share of the foreground refine the scale whatever the votes say."""
+FREE_CELL_AREA: Final = (0.3, 4.0)
+"""Of a red cell's area at the scale that is to be refined."""
+NUCLEATED: Final = 0.5
+"""Nuclear density above which a pixel is no red cell."""
+FEWEST_FREE_CELLS: Final = 5
 LEAST_EXPLAINED: Final = 0.012
 """Share of the contour that the best circles must explain (beyond `LEAST_SUPPORT`) for a scale to be credible."""
 LEAST_RELATIVE_UNCERTAINTY: Final = 0.02
@@ -155,61 +158,54 @@ def _contour(tile: WorkingTile, levels: Levels) -> tuple[NDArray[np.float64], ND
     if not outline.any():
         return np.empty((0, 2)), np.empty((0, 2))
     typical = float(np.median(np.hypot(across[outline], down[outline])))
-    allowed = ndimage.binary_erosion(tile.lit, iterations=3, border_value=1) & ndimage.binary_dilation(mask, iterations=2)
+    allowed = ndimage.binary_erosion(tile.lit, iterations=3, border_value=1) & ndimage.binary_dilation(
+        mask, iterations=2
+    )
     return thin_edges(across, down, allowed, WEAKEST_EDGE * typical)
 
 
 def _refined(field: Field, illumination: Illumination, vote: _Vote) -> RulerReading:
-    """Measure the free cells at the voted scale, twice when the first answer moves the scale."""
-    diameter, free, spread = vote.diameter_px, 0, AGREEMENT
-    for _ in range(3):
-        sizes = _free_cell_diameters(field, illumination, diameter)
+    """Measure the free cells at the voted scale, again when the first answer moves the scale."""
+    diameter, free, spread = vote.diameter_px, 0, 0.06
+    for _ in range(4):
+        sizes, share = _free_cells(field, illumination, diameter)
         if len(sizes) < FEWEST_FREE_CELLS:
             break
         median = float(np.median(sizes))
-        if abs(median / vote.diameter_px - 1) > AGREEMENT:
+        if share < TRUSTED_SHARE and abs(median / vote.diameter_px - 1) > AGREEMENT:
             break
         moved = abs(median / diameter - 1)
         diameter, free = median, len(sizes)
         spread = float(1.4826 * np.median(np.abs(sizes / median - 1)) / math.sqrt(free))
         if moved < 0.02:
             break
-    if free == 0:
-        diameter = vote.diameter_px
-    uncertainty = math.hypot(LEAST_RELATIVE_UNCERTAINTY, 0.06 if free == 0 else spread)
+    uncertainty = math.hypot(LEAST_RELATIVE_UNCERTAINTY, spread)
     return RulerReading(round(diameter, 4), round(uncertainty, 4), free, round(vote.explained, 4))
 
 
-def _free_cell_diameters(field: Field, illumination: Illumination, diameter_px: float) -> NDArray[np.float64]:
-    """Return equivalent diameters in pixels of red cells that are single, whole and round."""
+def _free_cells(field: Field, illumination: Illumination, diameter_px: float) -> tuple[NDArray[np.float64], float]:
+    """Return equivalent diameters in pixels of free cells, and their share of the foreground's area."""
     grid = WorkingGrid.of(field.width, field.height, diameter_px)
     windows = sample_windows(field)
     tiles = [working_tile(field.read(window), window, grid, illumination) for window in windows]
     levels = fit_levels(tiles)
     if not levels.has_cells:
-        return np.empty(0)
-    return np.concatenate([_free_in_tile(tile, levels) for tile in tiles]) / grid.step
+        return np.empty(0), 0.0
+    sizes, foregrounds = zip(*(_free_in_tile(tile, levels) for tile in tiles), strict=True)
+    found = np.concatenate(sizes)
+    share = float(np.sum(np.pi / 4 * found**2) / max(sum(foregrounds), 1))
+    return found / grid.step, share
 
 
-def _free_in_tile(tile: WorkingTile, levels: Levels) -> NDArray[np.float64]:
-    nuclear = ndimage.gaussian_filter(levels.nuclear_density(tile), 0.8) > 0.5
-    labels, blobs = label_and_measure(nuclear & tile.lit)
-    large = np.concatenate([[False], blobs.area > 0.25 * RED_CELL_AREA])[labels]
-    excluded = ndimage.binary_dilation(large, iterations=int(0.2 * RED_CELL_DIAMETER))
-    regions = split_red_cells(tile, levels, excluded)
-    if not len(regions):
-        return np.empty(0)
-    table = measure(regions.labels, len(regions))
-    major, minor, _ = table.axes
-    height, width = tile.lit.shape
-    whole = (table.x_min > 0) & (table.y_min > 0) & (table.x_max < width) & (table.y_max < height)
-    near_excluded = np.zeros(len(regions) + 1, np.bool_)
-    beside = ndimage.binary_dilation(excluded | ~tile.lit, np.ones((3, 3)))
-    near_excluded[np.unique(regions.labels[beside])] = True
-    sizes = 2 * np.sqrt(table.area / np.pi)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        is_round = (major / minor < 1.4) & (table.area / (np.pi / 4 * major * minor) > 0.93)
-    free = contact_shares(regions.labels, len(regions)) < 0.15
-    plausible = (sizes > 0.55 * RED_CELL_DIAMETER) & (sizes < 1.6 * RED_CELL_DIAMETER)
-    chosen: NDArray[np.float64] = sizes[whole & ~near_excluded[1:] & is_round & free & plausible]
-    return chosen
+def _free_in_tile(tile: WorkingTile, levels: Levels) -> tuple[NDArray[np.float64], int]:
+    """Return equivalent diameters, in grid cells, of the components that are one whole cell, and the foreground's area.
+
+    Platelets and fragments are left out by size, white cells by their nuclei.
+    """
+    nuclear = ndimage.gaussian_filter(levels.nuclear_density(tile), 0.8, mode="nearest") > NUCLEATED
+    mask = red_cell_mask(tile, levels, np.zeros(tile.lit.shape, np.bool_))
+    labels, table = label_and_measure(mask)
+    stained = np.bincount(labels[nuclear], minlength=len(table) + 1)[1:]
+    unlit = np.bincount(labels[ndimage.binary_dilation(~tile.lit, iterations=2)], minlength=len(table) + 1)[1:]
+    free = plain_cells(labels, table, FREE_CELL_AREA) & (stained < 0.2 * table.area) & (unlit == 0)
+    return 2 * np.sqrt(table.area[free] / np.pi), int(np.count_nonzero(mask))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numba import types
 
-from hemato_lab.kernels._compiled import kernel, readonly, writable
+from hemato_lab.kernels._compiled import kernel, readonly, several, writable
 from hemato_lab.kernels.runs import join_runs, runs_of_labels, runs_of_mask
 
 if TYPE_CHECKING:
@@ -209,12 +209,13 @@ def _tabulate(
     origin: tuple[int, int],
 ) -> ComponentTable:
     table = np.zeros((count, _COLUMNS), np.int64)
-    _measure_runs(*runs, table)
+    _measure_runs(*runs, shape[1], table)
     pixels = np.empty((*shape, 0), np.uint8) if image is None else image
     if pixels.shape[:2] != shape or pixels.ndim != 3 or pixels.dtype not in (np.uint8, np.float32):
         raise ValueError(f"an image for a mask of shape {shape} is uint8 or float32 of shape {(*shape, 'channels')}")
     sums = np.zeros((count, pixels.shape[2]))
-    _sum_colours(*runs, np.ascontiguousarray(pixels), sums)
+    add_up = _sum_three_channels if pixels.shape[2] == 3 else _sum_channels
+    add_up(*runs, np.ascontiguousarray(pixels), sums)
     columns = np.ascontiguousarray(table.T)
     crossings = columns[_AREA] - columns[_PAIRS:]
     x0, y0 = origin
@@ -243,72 +244,67 @@ def _paint(edges, first, names, labels):  # type: ignore[no-untyped-def]
             row[edges[2 * index] : edges[2 * index + 1]] = names[index]
 
 
-@kernel()
-def _squares_below(n):  # type: ignore[no-untyped-def]
-    return (n - 1) * n * (2 * n - 1) // 6
-
-
-@kernel(types.void(_TABLE, _INDICES, _INDICES, types.intp, types.intp))
+@kernel(types.void(_TABLE, _INDICES, _INDICES, types.uint64, types.uint64))
 def _add_pairs(table, edges, names, above, here):  # type: ignore[no-untyped-def]
     """Count the pixel pairs of two runs in rows above each other, upright and along both diagonals."""
     if names[above] == names[here]:
-        row = table[names[here] - 1]
-        left, right = edges[2 * above], edges[2 * above + 1]
-        start, end = edges[2 * here], edges[2 * here + 1]
-        row[_PAIRS_UPRIGHT] += max(0, min(right, end) - max(left, start))
-        row[_PAIRS_RISING] += max(0, min(right - 1, end) - max(left - 1, start))
-        row[_PAIRS_FALLING] += max(0, min(right + 1, end) - max(left + 1, start))
+        row, one = np.uint64(names[here] - 1), np.uint64(1)
+        left, right = edges[above << one], edges[(above << one) | one]
+        start, end = edges[here << one], edges[(here << one) | one]
+        table[row, _PAIRS_UPRIGHT] += max(0, min(right, end) - max(left, start))
+        table[row, _PAIRS_RISING] += max(0, min(right - 1, end) - max(left - 1, start))
+        table[row, _PAIRS_FALLING] += max(0, min(right + 1, end) - max(left + 1, start))
 
 
-@kernel()
-def _add_moments(edges, first, names, table, y):  # type: ignore[no-untyped-def]
-    for index in range(first[y], first[y + 1]):
-        start, end = np.int64(edges[2 * index]), np.int64(edges[2 * index + 1])
-        row = table[names[index] - 1]
-        length, sum_x = end - start, (end - start) * (start + end - 1) // 2
-        if row[_AREA] == 0:
-            row[_X_MIN], row[_Y_MIN] = start, y
-        row[_AREA] += length
-        row[_SUM_X] += sum_x
-        row[_SUM_Y] += y * length
-        row[_SUM_XX] += _squares_below(end) - _squares_below(start)
-        row[_SUM_XY] += y * sum_x
-        row[_SUM_YY] += y * y * length
-        row[_X_MIN] = min(row[_X_MIN], start)
-        row[_X_MAX] = max(row[_X_MAX], end)
-        row[_Y_MAX] = y + 1
-        row[_PAIRS] += length - 1
+@kernel(types.void(_TABLE, _INDICES, _INDICES, readonly(types.int64, 1), types.int64, several(types.intp, types.intp)))
+def _add_moments(table, edges, names, squares, y, runs):  # type: ignore[no-untyped-def]  # noqa: PLR0917
+    """Add the runs of row y; `squares` holds the sums of all smaller squares."""
+    for index in range(runs[0], runs[1]):
+        start, end, row = np.int64(edges[2 * index]), np.int64(edges[2 * index + 1]), np.uint64(names[index] - 1)
+        length = end - start
+        sum_x = (length * (start + end - 1)) >> 1
+        if table[row, _AREA] == 0:
+            table[row, _X_MIN], table[row, _Y_MIN] = start, y
+        table[row, _AREA] += length
+        table[row, _SUM_X] += sum_x
+        table[row, _SUM_Y] += y * length
+        table[row, _SUM_XX] += squares[np.uint64(end)] - squares[np.uint64(start)]
+        table[row, _SUM_XY] += y * sum_x
+        table[row, _SUM_YY] += y * y * length
+        table[row, _X_MIN] = min(table[row, _X_MIN], start)
+        table[row, _X_MAX] = max(table[row, _X_MAX], end)
+        table[row, _Y_MAX] = y + 1
+        table[row, _PAIRS] += length - 1
 
 
-@kernel()
-def _add_row_pairs(edges, first, names, table, y):  # type: ignore[no-untyped-def]
-    above, here = first[y - 1], first[y]
-    above_end, here_end = first[y], first[y + 1]
+@kernel(types.void(_TABLE, _INDICES, _INDICES, several(types.intp, types.intp, types.intp)))
+def _add_row_pairs(table, edges, names, runs):  # type: ignore[no-untyped-def]
+    """Meet the runs of a row, from runs[1] to runs[2], with those of the row above, which begin at runs[0]."""
+    above, here, one = np.uint64(runs[0]), np.uint64(runs[1]), np.uint64(1)
+    above_end, here_end = np.uint64(runs[1]), np.uint64(runs[2])
     while above < above_end and here < here_end:
-        right, end = edges[2 * above + 1], edges[2 * here + 1]
-        if right >= edges[2 * here] and end >= edges[2 * above]:
+        right, end = edges[(above << one) | one], edges[(here << one) | one]
+        if right >= edges[here << one] and end >= edges[above << one]:
             _add_pairs(table, edges, names, above, here)
-        if right < end:
-            above += 1
-        elif end < right:
-            here += 1
-        else:
+        if right == end:
             # Regions that touch each other sideways: each run also meets the other's neighbour at one diagonal.
-            if above + 1 < above_end and edges[2 * above + 2] == end:
-                _add_pairs(table, edges, names, above + 1, here)
-            if here + 1 < here_end and edges[2 * here + 2] == right:
-                _add_pairs(table, edges, names, above, here + 1)
-            above += 1
-            here += 1
+            if above + one < above_end and edges[(above + one) << one] == end:
+                _add_pairs(table, edges, names, above + one, here)
+            if here + one < here_end and edges[(here + one) << one] == right:
+                _add_pairs(table, edges, names, above, here + one)
+        above, here = above + np.uint64(right <= end), here + np.uint64(end <= right)
 
 
-@kernel(types.void(_INDICES, _INDICES, _INDICES, _TABLE))
-def _measure_runs(edges, first, names, table):  # type: ignore[no-untyped-def]
+@kernel(types.void(_INDICES, _INDICES, _INDICES, types.int64, _TABLE))
+def _measure_runs(edges, first, names, width, table):  # type: ignore[no-untyped-def]
     """Fill a table of zeros with sums counted from the first pixel of each bounding box."""
+    squares = np.zeros(width + 1, np.int64)
+    for x in range(width):
+        squares[x + 1] = squares[x] + x * x
     for y in range(first.size - 1):
-        _add_moments(edges, first, names, table, y)
+        _add_moments(table, edges, names, squares, y, (np.intp(first[y]), np.intp(first[y + 1])))
         if y > 0:
-            _add_row_pairs(edges, first, names, table, y)
+            _add_row_pairs(table, edges, names, (np.intp(first[y - 1]), np.intp(first[y]), np.intp(first[y + 1])))
     for row in table:
         x, y, area = row[_X_MIN], row[_Y_MIN], row[_AREA]
         # Exact even where a product wraps around: the final sums fit, and int64 arithmetic is modular.
@@ -323,24 +319,33 @@ def _measure_runs(edges, first, names, table):  # type: ignore[no-untyped-def]
     types.void(_INDICES, _INDICES, _INDICES, readonly(types.uint8, 3), _SUMS),
     types.void(_INDICES, _INDICES, _INDICES, readonly(types.float32, 3), _SUMS),
 )
-def _sum_colours(edges, first, names, image, sums):  # type: ignore[no-untyped-def]
-    """Add the image over each run to the sums of its component."""
-    channels = image.shape[2]
+def _sum_three_channels(edges, first, names, image, sums):  # type: ignore[no-untyped-def]
+    """Add three channels over each run to the sums of its component."""
+    values, row_size, green, blue = image.reshape(-1), 3 * image.shape[1], np.uint64(1), np.uint64(2)
     for y in range(first.size - 1):
-        line = image[y].reshape(-1)
         for index in range(first[y], first[y + 1]):
-            part = line[edges[2 * index] * channels : edges[2 * index + 1] * channels]
+            begin = np.uint64(y * row_size + 3 * edges[2 * index])
+            one, two, three = 0, 0, 0
+            for pixel in range(edges[2 * index + 1] - edges[2 * index]):
+                place = begin + np.uint64(3) * np.uint64(pixel)
+                one += values[place]
+                two += values[place + green]
+                three += values[place + blue]
+            row = np.uint64(names[index] - 1)
+            sums[row, 0] += one
+            sums[row, 1] += two
+            sums[row, 2] += three
+
+
+@kernel(
+    types.void(_INDICES, _INDICES, _INDICES, readonly(types.uint8, 3), _SUMS),
+    types.void(_INDICES, _INDICES, _INDICES, readonly(types.float32, 3), _SUMS),
+)
+def _sum_channels(edges, first, names, image, sums):  # type: ignore[no-untyped-def]
+    """Add any number of channels over each run to the sums of its component, pixel by pixel in float64."""
+    for y in range(first.size - 1):
+        for index in range(first[y], first[y + 1]):
             row = sums[names[index] - 1]
-            if channels == 3:
-                red, green, blue = 0, 0, 0
-                for pixel in range(part.size // 3):
-                    red += part[3 * pixel]
-                    green += part[3 * pixel + 1]
-                    blue += part[3 * pixel + 2]
-                row[0] += red
-                row[1] += green
-                row[2] += blue
-            else:
-                for channel in range(channels):
-                    for value in part[channel::channels]:
-                        row[channel] += value
+            for x in range(edges[2 * index], edges[2 * index + 1]):
+                for channel in range(row.size):
+                    row[channel] += image[y, x, channel]

@@ -50,9 +50,9 @@ def deposit(
         Weight in each cell.
     """
     points = _columns(x, y, weights)
-    grid = np.zeros((shape[0] + 2, shape[1] + 2))
-    _deposit(*points, sharing == "cloud", grid)
-    return np.ascontiguousarray(grid[1:-1, 1:-1])
+    grid = np.zeros(shape)
+    (_share if sharing == "cloud" else _assign)(*points, grid)
+    return grid
 
 
 def blur(grid: NDArray[np.float64], sigma: float, *, truncate: float = 4.0) -> NDArray[np.float64]:
@@ -137,61 +137,67 @@ def kernel_density(
 def _columns(
     x: NDArray[np.float64], y: NDArray[np.float64], weights: NDArray[np.float64] | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    columns = [
-        np.ascontiguousarray(column, np.float64) for column in (x, y, np.ones(len(x)) if weights is None else weights)
-    ]
+    """Check and convert the columns; a single weight stands for all points."""
+    columns = [np.ascontiguousarray(column, np.float64) for column in (x, y, x if weights is None else weights)]
     if len({column.shape for column in columns}) != 1 or columns[0].ndim != 1:
         raise ValueError("x, y and weights of points are columns of one length")
-    return columns[0], columns[1], columns[2]
+    return columns[0], columns[1], np.ones(1) if weights is None else columns[2]
 
 
-@kernel(types.void(_COLUMN, _COLUMN, _COLUMN, types.boolean, _GRID))
-def _deposit(x, y, weights, cloud, grid):  # type: ignore[no-untyped-def]
-    """Add points to a grid with a border of one cell."""
-    height, width = grid.shape[0] - 2, grid.shape[1] - 2
+@kernel(types.void(_COLUMN, _COLUMN, _COLUMN, _GRID))
+def _assign(x, y, weights, grid):  # type: ignore[no-untyped-def]
+    """Add each point to the nearest cell."""
+    height, width = grid.shape
+    cells = grid.reshape(-1)
+    step = min(weights.size - 1, 1)
     for index in range(x.size):
-        across, down = x[index], y[index]
-        if not cloud:
-            across, down = np.floor(across + 0.5), np.floor(down + 0.5)
-        if not (-1 < across < width and -1 < down < height):
+        across, down = x[index] + 0.5, y[index] + 0.5
+        if 0 <= across < width and 0 <= down < height:
+            cells[np.uint64(down) * np.uint64(width) + np.uint64(across)] += weights[step * index]
+
+
+@kernel(types.void(_COLUMN, _COLUMN, _COLUMN, _GRID))
+def _share(x, y, weights, grid):  # type: ignore[no-untyped-def]
+    """Share each point between the four nearest cells."""
+    height, width = grid.shape
+    step = min(weights.size - 1, 1)
+    for index in range(x.size):
+        if not (-1 < x[index] < width and -1 < y[index] < height):
             continue
-        column, row = int(across + 1), int(down + 1)
-        right, below = across + 1 - column, down + 1 - row
-        upper = weights[index] * (1 - below)
-        lower = weights[index] - upper
-        grid[row, column] += upper - upper * right
-        if cloud:
-            grid[row, column + 1] += upper * right
-            grid[row + 1, column] += lower - lower * right
-            grid[row + 1, column + 1] += lower * right
+        column, row = math.floor(x[index]), math.floor(y[index])
+        right, below = x[index] - column, y[index] - row
+        for place, part in ((row, 1 - below), (row + 1, below)):
+            if 0 <= place < height:
+                if column >= 0:
+                    grid[place, column] += weights[step * index] * part * (1 - right)
+                if column + 1 < width:
+                    grid[place, column + 1] += weights[step * index] * part * right
+
+
+@kernel(types.void(types.Array(types.float64, 1, "C"), _COLUMN, _COLUMN, types.float64))
+def _add_both(line, one, other, tap):  # type: ignore[no-untyped-def]
+    for x in range(line.size):
+        line[x] += tap * (one[x] + other[x])
 
 
 @kernel(types.void(readonly(types.float64, 2), _COLUMN, _GRID))
 def _blur(grid, taps, blurred):  # type: ignore[no-untyped-def]
     height, width = grid.shape
     reach = taps.size - 1
-    line = np.zeros(width + 2 * reach)
+    line, nothing = np.zeros(width + 2 * reach), np.zeros(width)
     inner = line[reach : reach + width]
     for y in range(height):
-        here = grid[y]
+        here, target = grid[y], blurred[y]
         for x in range(width):
             inner[x] = taps[0] * here[x]
         for offset in range(1, reach + 1):
-            tap = taps[offset]
-            above = grid[max(y - offset, 0)]
-            below = grid[min(y + offset, height - 1)]
-            upper = tap if y >= offset else 0.0
-            lower = tap if y + offset < height else 0.0
-            for x in range(width):
-                inner[x] += upper * above[x] + lower * below[x]
-        target = blurred[y]
+            above = grid[y - offset] if y >= offset else nothing
+            below = grid[y + offset] if y + offset < height else nothing
+            _add_both(inner, above, below, taps[offset])
         for x in range(width):
             target[x] = taps[0] * inner[x]
         for offset in range(1, reach + 1):
-            tap = taps[offset]
-            left, right = line[reach - offset :], line[reach + offset :]
-            for x in range(width):
-                target[x] += tap * (left[x] + right[x])
+            _add_both(target, line[reach - offset :], line[reach + offset :], taps[offset])
 
 
 @kernel()
@@ -222,6 +228,7 @@ def _add_gaussians(x, y, weights, bandwidth, half, margin, canvas):  # type: ign
     across, down = np.zeros(padded), np.zeros(longest)
     shape = np.exp(-0.5 * (np.arange(longest + 1) / bandwidth) ** 2)
     unit = 1 / (2 * math.pi * bandwidth * bandwidth)
+    step = min(weights.size - 1, 1)
     for index in range(x.size):
         if not (-half <= y[index] <= height - 1 + half and -half <= x[index] <= width - 1 + half):
             continue
@@ -229,7 +236,7 @@ def _add_gaussians(x, y, weights, bandwidth, half, margin, canvas):  # type: ign
         right, bottom = math.floor(x[index] + half) + 1, math.floor(y[index] + half) + 1
         if right <= left or bottom <= top:
             continue
-        _fill_gaussian(left, x[index], bandwidth, shape, unit * weights[index], across[: right - left])
+        _fill_gaussian(left, x[index], bandwidth, shape, unit * weights[step * index], across[: right - left])
         across[right - left :] = 0.0
         _fill_gaussian(top, y[index], bandwidth, shape, 1.0, down[: bottom - top])
         for row in range(max(top, 0), min(bottom, height)):
@@ -243,6 +250,7 @@ def _add_gaussians(x, y, weights, bandwidth, half, margin, canvas):  # type: ign
 def _add_epanechnikovs(x, y, weights, bandwidth, half, margin, canvas):  # type: ignore[no-untyped-def]  # noqa: PLR0917
     height, width = canvas.shape[0], canvas.shape[1] - 2 * margin
     unit = 2 / (math.pi * bandwidth * bandwidth)
+    step = min(weights.size - 1, 1)
     for index in range(x.size):
         if not (-half <= y[index] <= height - 1 + half and -half <= x[index] <= width - 1 + half):
             continue
@@ -253,4 +261,4 @@ def _add_epanechnikovs(x, y, weights, bandwidth, half, margin, canvas):  # type:
             rest = 1 - ((row - y[index]) / bandwidth) ** 2
             for position in range(line.size):
                 distance = (left + position - x[index]) / bandwidth
-                line[position] += unit * weights[index] * max(0.0, rest - distance * distance)
+                line[position] += unit * weights[step * index] * max(0.0, rest - distance * distance)

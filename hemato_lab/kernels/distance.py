@@ -25,6 +25,9 @@ _UNKNOWN: Final = 65535
 _BLOCK: Final = 64
 _REACH: Final = 72
 _BEYOND: Final = 180**2
+_FLAGS = readonly(types.uint8, 1)
+_HEIGHTS = writable(types.uint16, 1)
+_INDICES = writable(types.int64, 1)
 
 
 def squared_distance(mask: NDArray[Any]) -> NDArray[np.int32]:
@@ -56,29 +59,22 @@ def squared_distance(mask: NDArray[Any]) -> NDArray[np.int32]:
     return squared
 
 
-@kernel()
-def _descend(mask, heights):  # type: ignore[no-untyped-def]
-    """Distance of each pixel to the nearest background above it in its column."""
-    for y in range(mask.shape[0]):
-        flags, here = mask[y], heights[y]
-        if y == 0:
-            for x in range(flags.size):
-                here[x] = np.uint16(_UNKNOWN) if flags[x] else np.uint16(0)
-        else:
-            above = heights[y - 1]
-            for x in range(flags.size):
-                step = np.uint16(min(above[x], np.uint16(_UNKNOWN - 1)) + np.uint16(1))
-                here[x] = step if flags[x] else np.uint16(0)
+@kernel(types.void(_FLAGS, _HEIGHTS, _HEIGHTS))
+def _descend(flags, above, here):  # type: ignore[no-untyped-def]
+    """Distance of each pixel of a row to the nearest background above it; the unknown stays unknown."""
+    for x in range(here.size):
+        step = np.uint16(above[x] + np.uint16(above[x] != np.uint16(_UNKNOWN)))
+        here[x] = step & np.uint16(-np.int16(flags[x]))
 
 
-@kernel()
+@kernel(types.void(_HEIGHTS, _HEIGHTS))
 def _ascend(below, here):  # type: ignore[no-untyped-def]
     for x in range(here.size):
         step = np.uint16(min(below[x], np.uint16(_UNKNOWN - 1)) + np.uint16(1))
         here[x] = min(here[x], step)
 
 
-@kernel()
+@kernel(types.boolean(_HEIGHTS, _HEIGHTS, _HEIGHTS))
 def _search_row(heights, sites, best):  # type: ignore[no-untyped-def]
     """Squared distances of one row up to `_REACH`; False if a pixel lies farther from the background.
 
@@ -113,7 +109,7 @@ def _search_row(heights, sites, best):  # type: ignore[no-untyped-def]
     return True
 
 
-@kernel()
+@kernel(types.void(_HEIGHTS, _INDICES, _INDICES, writable(types.int32, 1)))
 def _envelope_row(heights, apexes, starts, squared):  # type: ignore[no-untyped-def]
     """Squared distances of one row as the lower envelope of the parabolas of its columns."""
     width = heights.size
@@ -153,7 +149,9 @@ def _transform(mask, squared):  # type: ignore[no-untyped-def]
     sites = np.full(padded + 2 * _REACH, _BEYOND, np.uint16)
     best = np.empty(padded, np.uint16)
     apexes, starts = np.empty(width, np.int64), np.empty(width, np.int64)
-    _descend(mask, heights)
+    sky = np.full(width, _UNKNOWN, np.uint16)
+    for y in range(height):
+        _descend(mask[y], heights[y - 1] if y > 0 else sky, heights[y])
     for y in range(height - 1, -1, -1):
         if y + 1 < height:
             _ascend(heights[y + 1], heights[y])

@@ -46,6 +46,7 @@ def thin_edges(
     points = np.stack([columns, rows], axis=1).astype(np.float64)
     return points, vectors / np.hypot(vectors[:, 0], vectors[:, 1])[:, None]
 
+
 @kernel()
 def _between(values, x, y):  # type: ignore[no-untyped-def]
     left, top = min(int(np.floor(x)), values.shape[1] - 2), min(int(np.floor(y)), values.shape[0] - 2)
@@ -53,7 +54,6 @@ def _between(values, x, y):  # type: ignore[no-untyped-def]
     upper = values[top, left] * (1 - right_share) + values[top, left + 1] * right_share
     lower = values[top + 1, left] * (1 - right_share) + values[top + 1, left + 1] * right_share
     return upper * (1 - lower_share) + lower * lower_share
-
 
 
 @kernel(

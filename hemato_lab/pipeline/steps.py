@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Final
@@ -86,7 +86,10 @@ def analyze(
         index: calibrate(field, reading.scale, illuminations[index]) for index, field in enumerate(smear.fields)
     }
     detectors = {index: make_detector(detector, calibration) for index, calibration in calibrations.items()}
-    detections = _detect(smear, detectors, tile_size, threads, progress)
+    found, failures = _detect(smear, detectors, tile_size, threads, progress)
+    smear, kept = _without_failed(smear, failures)
+    calibrations = {new: calibrations[old] for new, old in enumerate(kept)}
+    detections = _renumbered(found, kept)
     detections = detections.select(detections["score"] >= minimum_score)
     quality = _quality(smear, calibrations, detections, reading)
     statistics = feature_statistics(
@@ -124,23 +127,48 @@ def _readable(smear: Smear) -> tuple[Smear, dict[int, Illumination]]:
 
 def _detect(
     smear: Smear, detectors: Mapping[int, Detector], tile_size: int | None, threads: int, progress: Progress | None
-) -> Detections:
-    """Run the detectors over all tiles; the order of the result does not depend on who finished first."""
+) -> tuple[Detections, dict[int, InputError]]:
+    """Run the detectors over all tiles; the order of the result does not depend on who finished first.
+
+    Returns the cells, and the error of every field whose pixels could not be read to the end.
+    """
     scale = smear.scale
     margin = margin_px(scale.rbc_diameter_px) if scale else 0
     work = [(index, core) for index, field in enumerate(smear.fields) for core in _cores(field, tile_size)]
 
-    def on_tile(item: tuple[int, Window]) -> Detections:
+    def on_tile(item: tuple[int, Window]) -> Detections | InputError:
         index, core = item
-        return detectors[index](read_tile(smear.fields[index], index, core, margin))
+        try:
+            return detectors[index](read_tile(smear.fields[index], index, core, margin))
+        except InputError as error:
+            return error
 
     found: list[Detections] = []
+    failures: dict[int, InputError] = {}
     with ThreadPoolExecutor(threads) as pool:
-        for done, table in enumerate(pool.map(on_tile, work), start=1):
-            found.append(table)
+        for done, ((index, _), outcome) in enumerate(zip(work, pool.map(on_tile, work), strict=True), start=1):
+            if isinstance(outcome, InputError):
+                failures.setdefault(index, outcome)
+            else:
+                found.append(outcome)
             if progress is not None:
                 progress(done, len(work))
-    return Detections.concatenate(found).sorted()
+    return Detections.concatenate(found).sorted(), failures
+
+
+def _without_failed(smear: Smear, failures: Mapping[int, InputError]) -> tuple[Smear, list[int]]:
+    """Move fields that failed to the skipped files; returns the smear and the indices of the fields that stay."""
+    kept = [index for index in range(len(smear)) if index not in failures]
+    if not kept:
+        raise failures[min(failures)]
+    skipped = [SkippedFile(smear.fields[index].name, error.code, str(error)) for index, error in failures.items()]
+    return replace(smear, fields=tuple(smear.fields[index] for index in kept), skipped=(*smear.skipped, *skipped)), kept
+
+
+def _renumbered(detections: Detections, kept: Sequence[int]) -> Detections:
+    """Return the cells of the fields that stay, numbered as these are now."""
+    chosen = detections.select(np.isin(detections["field"], kept))
+    return chosen.with_columns(field=np.searchsorted(kept, chosen["field"]).astype(np.int32))
 
 
 def _cores(field: Field, tile_size: int | None) -> list[Window]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from typing import TYPE_CHECKING
 
@@ -84,5 +85,6 @@ def test_a_lock_held_at_a_fork_does_not_stop_the_child() -> None:
     with cache._lock:
         child = os.fork()
         if child == 0:
+            signal.alarm(10)
             os._exit(int(cache.get("key", filled(7))[0]))
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7

@@ -113,7 +113,7 @@ def campaign(folder: Path, originals: dict[str, list[bytes]], count: int, seed: 
 
 
 def test_damaged_files_give_typed_errors(tmp_path: Path, originals: dict[str, list[bytes]]) -> None:
-    outcomes = campaign(tmp_path, originals, 3000, seed=1)
+    outcomes = campaign(tmp_path, originals, 5000, seed=1)
     assert outcomes["unreadable"] > 1000
     assert outcomes["archive"] > 100
     assert outcomes["format-mismatch"] > 50

@@ -18,14 +18,13 @@ import tifffile
 from hemato_lab.errors import HematoError, IntegrityError, UnreadableInputError
 from hemato_lab.formats import open_smear
 from hemato_lab.formats.caching import TILES, WHOLE_IMAGES
-from hemato_lab.formats.stored import InMemory, StoredFile, file_id_of
+from hemato_lab.formats.stored import ChangeWatch, InMemory, StoredFile, file_id_of
 from hemato_lab.smear import Field, Window
 
 
-def long_ago(path: Path) -> None:
+def let_settle() -> None:
     """Wait until the time of the last change is no longer that of now."""
     time.sleep(0.06)
-    assert path.exists()
 
 
 @pytest.fixture(params=["jpg", "png", "tif"])
@@ -48,7 +47,7 @@ def test_file_id_is_the_hash_of_the_bytes(image: Path) -> None:
 @pytest.mark.parametrize("age", ["settled", "fresh"])
 def test_changed_bytes_are_refused(age: str, image: Path) -> None:
     if age == "settled":
-        long_ago(image)
+        let_settle()
     (field,) = open_smear(image).fields
     field.read()
     content = bytearray(image.read_bytes())
@@ -59,7 +58,7 @@ def test_changed_bytes_are_refused(age: str, image: Path) -> None:
 
 
 def test_change_with_the_old_time_put_back_is_refused(image: Path) -> None:
-    long_ago(image)
+    let_settle()
     status = image.stat()
     (field,) = open_smear(image).fields
     content = bytearray(image.read_bytes())
@@ -108,6 +107,51 @@ def test_every_changed_byte_is_refused(tmp_path: Path, photo: Any, encode: Any) 
         content[position] ^= 0x11
         with pytest.raises(IntegrityError):
             field.read()
+
+
+def test_bytes_are_hashed_again_only_when_they_may_have_changed() -> None:
+    """A change within one step of the file system's clock would show the same time."""
+    hashed: list[str] = []
+
+    def hash_again() -> str:
+        hashed.append("again")
+        return "id"
+
+    now = time.time_ns()
+    old, fresh = (1, 2, 3, now - 10**9, now - 10**9), (1, 2, 3, now, now)
+    watch = ChangeWatch(old)
+    watch.check(old, "a", "id", hash_again)
+    assert hashed == []
+    watch.check((9, 2, 3, now, now - 10**9), "a", "id", hash_again)
+    watch.check((9, 2, 3, now, now - 10**9), "a", "id", hash_again)
+    assert hashed == ["again"]
+    watch = ChangeWatch(fresh)
+    for _ in range(2):
+        watch.check(fresh, "a", "id", hash_again)
+    assert hashed == ["again"] * 3
+    with pytest.raises(IntegrityError):
+        watch.check(fresh, "a", "another", hash_again)
+
+
+@pytest.mark.parametrize("options", [{}, {"tile": (16, 16)}], ids=["strip", "tiles"])
+def test_a_write_just_before_the_bytes_are_read(
+    options: Any, tmp_path: Path, photo: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, photo(64, 64), photometric="rgb", **options)
+    let_settle()
+    (field,) = open_smear(path).fields
+    TILES.clear()
+    opened = StoredFile.opened
+
+    def written_to_first(self: StoredFile) -> Any:
+        path.write_bytes(bytes(self.size))
+        return opened(self)
+
+    monkeypatch.setattr(StoredFile, "opened", written_to_first)
+    with pytest.raises(IntegrityError):
+        field.read()
+    assert TILES.held_bytes == 0
 
 
 def test_nothing_of_a_changed_file_is_kept(tmp_path: Path, photo: Any) -> None:
