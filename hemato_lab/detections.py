@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hemato_lab.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
     import pandas as pd
+    from numpy.typing import NDArray
 
 BASE_COLUMNS: Final = ("field", "x", "y", "radius", "name", "score")
 """Columns that every table has; measured features follow them."""
@@ -56,7 +57,7 @@ class Detections:
 
     @classmethod
     def empty(cls, features: Iterable[str] = ()) -> Detections:
-        """A table without cells, with the given feature columns as float64."""
+        """Return a table without cells, with the given feature columns as float64."""
         columns: dict[str, NDArray[Any]] = {name: np.empty(0, dtype) for name, dtype in _BASE_DTYPES.items()}
         columns.update({name: np.empty(0) for name in features})
         return cls(columns)
@@ -123,7 +124,7 @@ class Detections:
         return self.select(np.lexsort((self["name"], self["x"], self["y"], self["field"])))
 
     def count(self, name: str) -> int:
-        """Number of cells with exactly this name."""
+        """Return the number of cells with exactly this name."""
         return int(np.count_nonzero(self["name"] == name))
 
     def to_frame(self) -> pd.DataFrame:

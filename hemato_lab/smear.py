@@ -7,14 +7,16 @@ pixels. Coordinates are (x, y) in this order everywhere; arrays are indexed [y, 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hemato_lab.errors import ConfigError, ScaleNotCredibleError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 RGB = NDArray[np.uint8]
 """Pixels outside the imaging layer: shape (height, width, 3), sRGB, uint8."""
@@ -42,10 +44,12 @@ class Window:
 
     @property
     def width(self) -> int:
+        """Columns."""
         return self.x1 - self.x0
 
     @property
     def height(self) -> int:
+        """Rows."""
         return self.y1 - self.y0
 
     @property
@@ -75,10 +79,14 @@ class PixelSource(Protocol):
     """Where the pixels of one field come from; readers in `formats` provide it. Must be safe to use from threads."""
 
     @property
-    def width(self) -> int: ...
+    def width(self) -> int:
+        """Columns of the image."""
+        ...
 
     @property
-    def height(self) -> int: ...
+    def height(self) -> int:
+        """Rows of the image."""
+        ...
 
     def read(self, window: Window) -> RGB:
         """Return the pixels of a window that lies inside the image, shape (window.height, window.width, 3)."""
@@ -101,13 +109,16 @@ class ArraySource:
 
     @property
     def width(self) -> int:
+        """Columns."""
         return int(self.pixels.shape[1])
 
     @property
     def height(self) -> int:
+        """Rows."""
         return int(self.pixels.shape[0])
 
     def read(self, window: Window) -> RGB:
+        """Return a view of the window's pixels."""
         return self.pixels[window.slices()]
 
 
@@ -135,10 +146,12 @@ class Field:
 
     @property
     def width(self) -> int:
+        """Columns."""
         return self.source.width
 
     @property
     def height(self) -> int:
+        """Rows."""
         return self.source.height
 
     @property

@@ -1,8 +1,8 @@
 """Every cell and finding name, spelled once.
 
 Names follow the one finding name that the vendor's document shows (``ring trophozoite``): lower case, singular, spaces
-(DOMAIN.md sections 1 and 3). Each term knows what it is a kind of (``parent``, up to one of the three detector classes),
-its lineage, the population its percentage refers to, and a colour.
+(DOMAIN.md sections 1 and 3). Each term knows what it is a kind of (``parent``, up to one of the three detector
+classes), its lineage, the population its percentage refers to, and a colour.
 
 Colours are from Paul Tol's colour-blind-safe "bright" and "muted" schemes (SRON/EPS/TN/09-002): the three detector
 classes are told apart by "bright" blue, red and yellow; finer findings repeat the nine "muted" hues, so that a

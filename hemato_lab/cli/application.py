@@ -35,7 +35,7 @@ for _command in (analyze, demo, evaluate, phantom):
     application.command()(_command)
 
 
-def _on_version(wanted: bool) -> None:  # noqa: FBT001 (the signature is the library's)
+def _on_version(wanted: bool) -> None:  # noqa: FBT001 (the library calls it so)
     if wanted:
         typer.echo(f"hemato-lab {__version__}. {RESEARCH_USE_NOTICE}")
         raise typer.Exit
@@ -44,7 +44,7 @@ def _on_version(wanted: bool) -> None:  # noqa: FBT001 (the signature is the lib
 @application.callback()
 def _options(
     *,
-    version: Annotated[  # noqa: ARG001 (acts through its callback)
+    version: Annotated[
         bool, typer.Option("--version", is_eager=True, help="Print the version.", callback=_on_version)
     ] = False,
 ) -> None:

@@ -15,7 +15,7 @@ def demo(
     *,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("hemato_lab_out/demo"),
 ) -> None:
-    """Analyse the sample smears, print the reports, and write JSON, tables, pictures and pages. For Research Use Only."""
+    """Analyse the sample smears, print the reports and write them to files. For Research Use Only."""
     from hemato_lab.formats import open_smear
     from hemato_lab.pipeline import analyze
     from hemato_lab.resources import shipped

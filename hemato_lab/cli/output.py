@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -12,6 +11,8 @@ from hemato_lab.errors import ConfigError
 from hemato_lab.report import RESEARCH_USE_NOTICE
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from hemato_lab.analysis import Analysis
 
 

@@ -6,12 +6,13 @@ returns the cells whose centre the tile's core owns.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
 from hemato_lab.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hemato_lab.detections import Detections
     from hemato_lab.imaging.calibration import FieldCalibration
     from hemato_lab.smear import Tile
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 class Detector(Protocol):
     """Finds the cells of one field, tile by tile; safe to call from several threads."""
 
-    def __call__(self, tile: Tile) -> Detections: ...
+    def __call__(self, tile: Tile) -> Detections:
+        """Return the cells whose centre the tile's core owns, in canonical order."""
+        ...
 
 
 def _classical(calibration: FieldCalibration) -> Detector:

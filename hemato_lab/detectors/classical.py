@@ -1,14 +1,14 @@
 """The classical detector: red cells, white cells and platelets without any model.
 
-Parameters in the constructor, tile in the call. Works on the working grid, so none of its numbers know the magnification.
+Parameters in the constructor, tile in the call. Works on the working grid, so that none of its numbers know the
+magnification.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hemato_lab.detections import Detections
 from hemato_lab.detectors.features import FEATURES, measured_columns
@@ -20,12 +20,16 @@ from hemato_lab.detectors.nucleated import (
     find_white_cells,
     smooth_nuclear_density,
 )
-from hemato_lab.imaging.calibration import FieldCalibration
 from hemato_lab.imaging.red_cells import RedCellRegions, split_red_cells
 from hemato_lab.imaging.working import RED_CELL_AREA, WorkingTile, working_tile
 from hemato_lab.kernels.components import ComponentTable, measure
-from hemato_lab.smear import Tile
 from hemato_lab.vocabulary import PLATELET, RBC, WBC
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from hemato_lab.imaging.calibration import FieldCalibration
+    from hemato_lab.smear import Tile
 
 LEAST_RED_CELL_AREA: Final = 0.3
 """Of a normal red cell's area; fragments below are not told from debris."""

@@ -6,16 +6,19 @@ circularity 4 pi A / P^2 with the Crofton perimeter, solidity, pallor, mean opti
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from hemato_lab.imaging.calibration import FieldCalibration
 from hemato_lab.imaging.working import RED_CELL_DIAMETER, WorkingTile
-from hemato_lab.kernels.components import ComponentTable
 from hemato_lab.kernels.distance import squared_distance
 from hemato_lab.kernels.regions import contact_shares, hull_areas
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from hemato_lab.imaging.calibration import FieldCalibration
+    from hemato_lab.kernels.components import ComponentTable
 
 FEATURES: Final = (
     "area_um2",
@@ -43,7 +46,7 @@ PALE: Final = 0.75
 """Pallor is where the density is below this share of the cell's rim."""
 RIM_WIDTH: Final = 0.12
 """Width of the rim in red-cell diameters."""
-OVERLAP_CONTACT: Final = 0.12
+OVERLAP_CONTACT: Final = 0.16
 """From this share of shared outline on a cell counts as split from a group."""
 
 
@@ -110,7 +113,7 @@ def measured_columns(
 def _pallor_ratio(labels: NDArray[np.int32], tile: WorkingTile, area: NDArray[Any]) -> NDArray[np.float64]:
     """Return the diameter of the pale middle over the cell's, 0 where there is none; shape (n,).
 
-    The rim is the outermost `RIM_WIDTH` diameters of the region, half as wide again at its inner side for the reference.
+    The rim is the outermost `RIM_WIDTH` diameters of the region; its density is taken from half as deep again.
     """
     count = len(area)
     depth = np.sqrt(squared_distance(_separated(labels)).astype(np.float64))
@@ -122,7 +125,8 @@ def _pallor_ratio(labels: NDArray[np.int32], tile: WorkingTile, area: NDArray[An
     reference = np.concatenate([[0.0], rim_density])[labels]
     pale = labels * ((depth > width) & (density < PALE * reference))
     pale_area = np.bincount(pale.ravel(), minlength=count + 1)[1:]
-    return np.sqrt(pale_area / np.maximum(area, 1))
+    ratio: NDArray[np.float64] = np.sqrt(pale_area / np.maximum(area, 1))
+    return ratio
 
 
 def _separated(labels: NDArray[np.int32]) -> NDArray[np.bool_]:

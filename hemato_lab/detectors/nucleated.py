@@ -7,19 +7,22 @@ does. Platelets are small, round, azure bodies outside of white cells.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
-from hemato_lab.imaging.levels import Levels
 from hemato_lab.imaging.working import RED_CELL_AREA, RED_CELL_DIAMETER, WorkingTile
 from hemato_lab.kernels.components import ComponentTable, label_and_measure, measure
 from hemato_lab.kernels.distance import squared_distance
 from hemato_lab.kernels.peaks import find_peaks
 from hemato_lab.kernels.rays import cast_rays, fill_stars
 from hemato_lab.kernels.watershed import flood
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from hemato_lab.imaging.levels import Levels
 
 NUCLEUS_DENSITY: Final = 0.5
 """Nuclear density, in red-cell densities, from which a pixel may belong to a nucleus."""
@@ -226,7 +229,7 @@ def find_platelets(
 
 
 def azure_bodies(nuclear: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Mark azure bodies down to a share of their own densest point, which keeps their halo out; shape (height, width)."""
+    """Mark azure bodies down to a share of their own densest point, to keep halos out; shape (height, width)."""
     densest = ndimage.maximum_filter(nuclear, size=int(BODY_WINDOW * RED_CELL_DIAMETER) | 1, mode="nearest")
     bodies: NDArray[np.bool_] = nuclear > np.maximum(np.float32(PLATELET_DENSITY), np.float32(BODY_SHARE) * densest)
     return bodies
@@ -276,7 +279,8 @@ def _free_surroundings(foreground: NDArray[np.bool_], table: ComponentTable) -> 
 
     outer, outer_area = within(4)
     inner, inner_area = within(2)
-    return 1 - (outer - inner) / np.maximum(outer_area - inner_area, 1)
+    free: NDArray[np.float64] = 1 - (outer - inner) / np.maximum(outer_area - inner_area, 1)
+    return free
 
 
 _PLATELET_INTERCEPT: Final = -6.5

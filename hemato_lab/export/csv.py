@@ -11,7 +11,10 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def render(analysis: Analysis) -> bytes:
-    """Return the cells as UTF-8 CSV: four decimals, text that a spreadsheet would run as a formula is quoted by an apostrophe."""
+    """Return the cells as UTF-8 CSV with four decimals.
+
+    Text that a spreadsheet would run as a formula begins with an apostrophe.
+    """
     frame = analysis.to_frame()
     for column in ("field_name", "name"):
         frame[column] = [_harmless(text) for text in frame[column]]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from hemato_lab.imaging.illumination import Illumination, fit_illumination
 from hemato_lab.imaging.levels import Levels, fit_levels
 from hemato_lab.imaging.sampling import sample_windows
 from hemato_lab.imaging.working import WorkingGrid, working_tile
-from hemato_lab.smear import Field, Scale
+
+if TYPE_CHECKING:
+    from hemato_lab.smear import Field, Scale
 
 
 @dataclass(frozen=True)

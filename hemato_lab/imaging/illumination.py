@@ -7,17 +7,22 @@ polynomial fit to background). It is fitted on the whole field, never per tile.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hemato_lab.imaging.light import DENSITY
 from hemato_lab.imaging.sampling import sample_windows
 from hemato_lab.kernels.components import label_and_measure
-from hemato_lab.smear import RGB, Field, Window
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from hemato_lab.smear import RGB, Field, Window
 
 BLOCKS_A_SIDE: Final = 12
 """The field is cut into this many blocks a side; each gives one sample of the background."""
@@ -148,8 +153,8 @@ def _block_backgrounds(
     for window, image in zip(windows, pixels, strict=True):
         across = np.linspace(0, window.width, min(blocks, window.width) + 1).astype(int)
         down = np.linspace(0, window.height, min(blocks, window.height) + 1).astype(int)
-        for y0, y1 in zip(down, down[1:], strict=False):
-            for x0, x1 in zip(across, across[1:], strict=False):
+        for y0, y1 in pairwise(down):
+            for x0, x1 in pairwise(across):
                 x, y = window.x0 + (x0 + x1 - 1) / 2, window.y0 + (y0 + y1 - 1) / 2
                 row = min(int((y + 0.5) * lit.shape[0] / field.height), lit.shape[0] - 1)
                 column = min(int((x + 0.5) * lit.shape[1] / field.width), lit.shape[1] - 1)

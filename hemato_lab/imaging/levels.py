@@ -5,14 +5,17 @@ Measured once per field on the same sampled windows, so that a tile never decide
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from hemato_lab.imaging.working import WorkingTile
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from hemato_lab.imaging.working import WorkingTile
 
 _BIN: Final = 0.004
 _LOWEST, _HIGHEST = -0.2, 1.5

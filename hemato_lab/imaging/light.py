@@ -6,10 +6,12 @@ undone first, and I0 is the light of the empty background at the same place (`il
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def _srgb_to_linear() -> NDArray[np.float64]:

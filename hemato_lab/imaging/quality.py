@@ -6,15 +6,17 @@ Each check measures one thing, compares it with limits and says so; none of them
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from scipy import ndimage
 
-from hemato_lab.imaging.calibration import FieldCalibration
 from hemato_lab.imaging.sampling import sample_windows
 from hemato_lab.imaging.working import working_tile
-from hemato_lab.smear import Field
+
+if TYPE_CHECKING:
+    from hemato_lab.imaging.calibration import FieldCalibration
+    from hemato_lab.smear import Field
 
 WIDEST_EDGE_UM: Final = 1.6
 """A red cell's outline blurred over more than this is out of focus (our own limit)."""

@@ -2,19 +2,18 @@
 
 Two kinds of evidence say where a cell's centre is: depth inside the foreground (distance transform) and edges that
 point at it (votes), which also sees a cell through another one. Their sum is flooded from its peaks.
-Every step looks at a bounded neighbourhood and ties are broken by place, so that a tile finds what the whole field finds.
+Every step looks at a bounded neighbourhood and ties are broken by place, so that a tile finds what the whole field
+finds.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
-from hemato_lab.imaging.levels import Levels
 from hemato_lab.imaging.working import RED_CELL_AREA, RED_CELL_DIAMETER, WorkingTile
 from hemato_lab.kernels.components import ComponentTable, label_and_measure
 from hemato_lab.kernels.distance import squared_distance
@@ -22,6 +21,11 @@ from hemato_lab.kernels.peaks import find_peaks
 from hemato_lab.kernels.regions import hull_areas
 from hemato_lab.kernels.votes import FULL_VOTE, cast_votes
 from hemato_lab.kernels.watershed import flood
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from hemato_lab.imaging.levels import Levels
 
 LARGEST_HOLE: Final = 0.25
 """Enclosed background up to this share of a red cell's area is central pallor, not a gap between cells."""

@@ -1,23 +1,20 @@
 """The red-cell ruler: how many pixels a red cell measures, told from the image alone.
 
-First guess: edges of cells, those seen through other cells too, vote for circles of every radius; the radius that explains
-most of them wins.
-Then red cells are told apart at that scale, and the median of the free, round ones refines the guess, as long as the two
-agree. Where too little contour is explained the scale is refused (DOMAIN.md section 2.3).
+First guess: edges of cells, those seen through other cells too, vote for circles of every radius; the radius that
+explains most of them wins. Then the median of the free cells refines the guess, as long as the two agree or most cells
+are free. Where too little is explained the scale is refused (DOMAIN.md section 2.3).
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
 from hemato_lab.errors import ScaleNotCredibleError
-from hemato_lab.imaging.illumination import Illumination
 from hemato_lab.imaging.levels import Levels, fit_levels
 from hemato_lab.imaging.red_cells import plain_cells, red_cell_mask
 from hemato_lab.imaging.sampling import sample_windows
@@ -31,7 +28,12 @@ from hemato_lab.kernels.edges import thin_edges
 from hemato_lab.kernels.votes import circle_evidence
 from hemato_lab.smear import Field, Window
 
-RADII: Final = 6.0 * 1.06 ** np.arange(58)
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from hemato_lab.imaging.illumination import Illumination
+
+RADII: Final[NDArray[np.float64]] = np.array([6.0 * 1.06**k for k in range(58)])
 """Radii tried, in pixels of the view that is searched: 6 to 166."""
 LEAST_SUPPORT: Final = 0.3
 """A centre counts when this share of its circle is there."""
@@ -131,7 +133,7 @@ def _vote(field: Field, illumination: Illumination, window: Window, step: float)
     points, directions = _contour(tile, levels)
     if len(points) < 100:
         return None
-    radii = RADII[2 * RADII < LARGEST_SHARE_OF_FIELD * min(field.width, field.height) * step]
+    radii = RADII[LARGEST_SHARE_OF_FIELD * min(field.width, field.height) * step > 2 * RADII]
     if len(radii) < 3:
         return None
     evidence = circle_evidence(points, directions, tile.lit.shape, radii, LEAST_SUPPORT)

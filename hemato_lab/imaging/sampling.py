@@ -1,7 +1,7 @@
 """Which parts of a field are looked at before any tile is cut.
 
-Everything that is decided once for a field (illumination, levels, scale) is measured on the same windows, whatever tiles
-are used later. An ordinary picture is taken whole; of a slide a regular grid of windows is enough.
+Everything that is decided once for a field (illumination, levels, scale) is measured on the same windows, whatever
+tiles are used later. An ordinary picture is taken whole; of a slide a regular grid of windows is enough.
 """
 
 from __future__ import annotations

@@ -1,22 +1,24 @@
 """The scale of a smear: stated, or read from its red cells; and whether the two agree.
 
-Order of trust (DESIGN of the package): a stated pixel size, a stated red-cell diameter, the pixel size that the files state,
-the ruler.
+Order of trust: a stated pixel size, a stated red-cell diameter, the pixel size that the files state, the ruler.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from hemato_lab.errors import ScaleNotCredibleError
-from hemato_lab.imaging.illumination import Illumination
 from hemato_lab.imaging.ruler import RulerReading, read_ruler
 from hemato_lab.smear import Scale, Smear
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from hemato_lab.imaging.illumination import Illumination
 
 MOST_FIELDS_READ: Final = 12
 """A smear's fields share one microscope: the ruler reads at most this many, evenly spread."""

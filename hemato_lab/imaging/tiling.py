@@ -1,19 +1,22 @@
 """Tiles of a field: cores that cover it without overlap, each read with a margin.
 
-A cell belongs to the tile whose core owns its centre. The margin is wide enough that every step of a detector sees, around
-any such cell, the same pixels as it would in the whole field.
+A cell belongs to the tile whose core owns its centre. The margin is wide enough that every step of a detector sees,
+around any such cell, the same pixels as it would in the whole field.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
 
 from hemato_lab.errors import ConfigError
 from hemato_lab.smear import Field, Tile, Window
 
-MARGIN_DIAMETERS = 6.0
-"""Margin in red-cell diameters: the reach of a cell (1), of its neighbours' evidence (2) and of a white cell beside it."""
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MARGIN_DIAMETERS: Final = 6.0
+"""Margin in red-cell diameters: a cell (1), the evidence of its neighbours (2) and a white cell beside it (3)."""
 
 
 def margin_px(rbc_diameter_px: float) -> int:

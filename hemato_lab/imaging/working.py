@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
-from hemato_lab.imaging.illumination import Illumination
 from hemato_lab.imaging.light import LINEAR_LIGHT
 from hemato_lab.kernels.resample import relative_density, transmitted_light
 from hemato_lab.smear import RGB, Window
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from hemato_lab.imaging.illumination import Illumination
 
 RED_CELL_DIAMETER: Final = 36.0
 """Diameter of a normal red cell on the working grid, in grid cells."""

@@ -1,7 +1,7 @@
 """Pixels to transmitted light on a coarser or finer grid, in one pass.
 
-The grid is fixed to the image, not to the window that is read: cell (k, l) of the grid covers the pixels from k / step to
-(k + 1) / step, counted from the image's corner. So a cell has the same value, to the last bit, in whatever window it
+The grid is fixed to the image, not to the window that is read: cell (k, l) of the grid covers the pixels from k / step
+to (k + 1) / step, counted from the image's corner. So a cell has the same value, to the last bit, in whatever window it
 is computed.
 """
 
@@ -62,11 +62,11 @@ def _taps(cell, step, start, count):  # type: ignore[no-untyped-def]
         share = centre - low
         first, last = int(low) - start, int(low) + 1 - start
         if first < 0 or last >= count:
-            nearest = min(max(first if first >= 0 else 0, 0), count - 1)
+            nearest = min(max(first, 0), count - 1)
             return nearest, 1, 1.0, 0.0
         return first, 2, 1.0 - share, share
     begin, end = cell / step, (cell + 1) / step
-    first, last = int(math.floor(begin)), int(math.ceil(end)) - 1
+    first, last = math.floor(begin), math.ceil(end) - 1
     head, tail = first + 1 - begin, end - last
     if first - start < 0:
         first, head = start, 1.0

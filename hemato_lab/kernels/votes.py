@@ -96,8 +96,8 @@ def circle_evidence(
 ) -> NDArray[np.float64]:
     """Tell for each radius how much contour is explained by circles of that radius.
 
-    For each radius the contour points vote for centres in bins of a tenth of the radius; a centre's support is the share
-    of a whole circle that voted within 3 x 3 bins. Supports of local maxima above `floor` are summed.
+    For each radius the contour points vote for centres in bins of a tenth of the radius; a centre's support is the
+    part of a whole circle that voted within 3 x 3 bins. Supports of local maxima above `floor` are summed.
 
     Parameters
     ----------

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from hemato_lab import __version__
-from hemato_lab.detections import Detections
 from hemato_lab.report import RESEARCH_USE_NOTICE, Report, local_study_id
-from hemato_lab.smear import Smear
-from hemato_lab.statistics import StatisticsResult
 from hemato_lab.vocabulary import DETECTOR_CLASSES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hemato_lab.detections import Detections
+    from hemato_lab.smear import Smear
+    from hemato_lab.statistics import StatisticsResult
 
 LIBRARIES: Final = ("numpy", "scipy", "numba", "pillow", "simplejpeg", "tifffile")
 """Libraries whose version can change a pixel or a digit."""
@@ -52,8 +55,8 @@ def compose_report(
 ) -> Report:
     """Return the report of an analysis in the vendor's schema.
 
-    Everything of ours is in the extension (api/DECISIONS.md section 3). Cell counts by class are candidates found by the
-    detector; no morphological finding or diagnosis is stated where no model or rule looked for one.
+    Everything of ours is in the extension (api/DECISIONS.md section 3). Cell counts by class are candidates found by
+    the detector; no morphological finding or diagnosis is stated where no model or rule looked for one.
     """
     file_ids = tuple(dict.fromkeys(field.file_id for field in smear.fields))
     counts = {name: detections.count(name) for name in DETECTOR_CLASSES}

@@ -56,8 +56,8 @@ def analyze(
     minimum_score : float
         Cells below this score are left out; the reported densities are calibrated at the default.
     tile_size : int or None
-        Side of a tile's core in pixels; None takes small fields whole and large ones in tiles of 2048. The result is the
-        same, bit for bit, for every tile size and number of threads.
+        Side of a tile's core in pixels; None takes small fields whole and large ones in tiles of 2048. The result is
+        the same, bit for bit, for every tile size and number of threads.
     threads : int
         Tiles that are worked on at a time.
     progress : callable, optional

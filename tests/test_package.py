@@ -1,0 +1,188 @@
+"""The package as a whole: what it offers, what its import costs, what ships with it, and the rules of the house."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import pkgutil
+import re
+import socket
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import typer
+from packaging.requirements import Requirement
+
+import hemato_lab
+from hemato_lab.errors import ConfigError
+from hemato_lab.report import RESEARCH_USE_NOTICE
+from hemato_lab.resources import shipped
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "hemato_lab"
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+HEAVY = {"PIL", "matplotlib", "numba", "numpy", "onnxruntime", "pandas", "scipy", "skimage", "tifffile"}
+MODULES = sorted(
+    module.name for module in pkgutil.walk_packages([str(PACKAGE)], "hemato_lab.") if "__main__" not in module.name
+)
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def text_of(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def readme_block(language: str) -> str:
+    """The one fenced block of a language in the README."""
+    (block,) = re.findall(rf"^```{language}\n(.*?)^```$", text_of("README.md"), re.MULTILINE | re.DOTALL)
+    return block
+
+
+def run_python(*arguments: str) -> str:
+    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=True, cwd=ROOT)
+    return done.stdout
+
+
+@pytest.mark.parametrize("module", ["hemato_lab", "hemato_lab.cli"])
+def test_import_loads_nothing_heavy(module: str):
+    loaded = run_python("-c", f"import sys, {module}; print(*{{name.partition('.')[0] for name in sys.modules}})")
+    assert "hemato_lab" in loaded.split()
+    allowed = set() if module == "hemato_lab" else {"numpy"}
+    assert HEAVY & set(loaded.split()) <= allowed
+
+
+def test_public_names_are_listed_in_order_and_resolve():
+    assert sorted(hemato_lab.__all__) == hemato_lab.__all__
+    assert set(hemato_lab.__all__) <= set(dir(hemato_lab))
+    for name in MODULES:
+        module = importlib.import_module(name)
+        for public in getattr(module, "__all__", ()):
+            assert getattr(module, public) is not None, f"{name}.{public}"
+    for public in hemato_lab.__all__:
+        assert getattr(hemato_lab, public) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = hemato_lab.nonsense
+
+
+@pytest.mark.parametrize("package", ["hemato_lab", *(name for name in MODULES if (ROOT / name.replace(".", "/")).is_dir())])
+def test_no_public_name_is_that_of_a_module_beside_it(package: str):
+    module = importlib.import_module(package)
+    beside = {found.name for found in pkgutil.iter_modules(module.__path__)}
+    assert not beside & set(getattr(module, "__all__", ()))
+
+
+def test_everything_public_is_documented():
+    for path in SOURCES:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        assert ast.get_docstring(tree), path
+        for node in tree.body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+                assert ast.get_docstring(node), f"{path}: {node.name}"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_files_and_functions_stay_short(path: Path):
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 400
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            body = node.body[1:] if ast.get_docstring(node) else node.body
+            assert not body or body[-1].end_lineno - body[0].lineno < 40, node.name
+
+
+def test_the_layers_hold():
+    done = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_kernels_know_only_numpy_and_numba():
+    for path in (PACKAGE / "kernels").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) else []
+            for name in names:
+                own = name.startswith("hemato_lab.kernels")
+                assert own or name.partition(".")[0] in {"numpy", "numba", *sys.stdlib_module_names}, path
+
+
+def test_the_notice_is_where_people_look_first():
+    assert RESEARCH_USE_NOTICE in "\n".join(text_of("README.md").splitlines()[:10])
+    assert RESEARCH_USE_NOTICE in hemato_lab.__doc__
+    assert RESEARCH_USE_NOTICE in run_python("-m", "hemato_lab", "--version")
+    assert RESEARCH_USE_NOTICE in " ".join(run_python("-m", "hemato_lab", "--help").split())
+
+
+def test_the_version_is_the_same_everywhere():
+    version = hemato_lab.__version__
+    assert PYPROJECT["project"]["version"] == version
+    assert re.search(r"^version: (.+)$", text_of("CITATION.cff"), re.MULTILINE)[1] == version
+    assert re.search(r"^## \[([\d.]+)\]", text_of("CHANGELOG.md"), re.MULTILINE)[1] == version
+    assert f"hemato-lab {version}." in run_python("-m", "hemato_lab", "--version")
+
+
+def test_what_ships_is_found_beside_the_checkout_and_put_into_the_wheel():
+    sources = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["sources"]
+    for name in ("models", "sample_data"):
+        assert shipped(name) == ROOT / name
+        assert sources[name] == f"hemato_lab/_data/{name}"
+    with pytest.raises(ConfigError, match="no such_thing"):
+        shipped("such_thing")
+
+
+def test_every_requirement_is_pinned_to_a_version_it_allows():
+    lines = [line for line in text_of("constraints.txt").splitlines() if not line.startswith("#")]
+    pins = {name.lower().replace("_", "-"): version for name, version in (line.split("==") for line in lines)}
+    project = PYPROJECT["project"]
+    for listed in (*project["dependencies"], *project["optional-dependencies"]["test"]):
+        requirement = Requirement(listed)
+        assert requirement.specifier.contains(pins[requirement.name]), listed
+
+
+def test_the_two_commands_are_those_that_run_in_ci():
+    commands = readme_block("bash").splitlines()
+    assert len(commands) == 2
+    script = [line for line in text_of(".ci/run").splitlines() if line]
+    first = script.index(commands[0])
+    assert script[first + 1 : first + 3] == [")", commands[1]]
+
+
+def test_the_ten_lines_of_python_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "sample_data").symlink_to(ROOT / "sample_data")
+    monkeypatch.chdir(tmp_path)
+    exec(compile(readme_block("python"), "README.md", "exec"), {})  # noqa: S102 (our own words)
+    assert (tmp_path / "report.html").stat().st_size > 0
+
+
+def test_the_ten_lines_of_command_line_are_understood():
+    from hemato_lab.cli.application import application
+
+    group = typer.main.get_command(application)
+    lines = readme_block("console").splitlines()
+    assert len(lines) == 10
+    for line in lines:
+        program, command, *arguments = line.partition("  #")[0].split()
+        assert program == "hemato-lab"
+        if command == "--version":
+            continue
+        arguments = arguments[: arguments.index(">")] if ">" in arguments else arguments
+        group.commands[command].make_context(command, arguments)
+
+
+def test_tests_cannot_leave_the_machine():
+    with socket.socket() as listener, socket.socket() as caller:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        caller.connect(listener.getsockname())
+    with socket.socket() as caller, pytest.raises(AssertionError, match="192.0.2.1"):
+        caller.connect(("192.0.2.1", 80))
+    with pytest.raises(AssertionError, match=r"example\.org"):
+        socket.getaddrinfo("example.org", 443)
