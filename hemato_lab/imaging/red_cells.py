@@ -42,6 +42,8 @@ CLOSEST_CENTRES: Final = 0.23
 """Two centres nearer than this many diameters are one cell."""
 PLAIN_CELL_AREA: Final = (0.2, 1.25)
 """Area, over a red cell's, of a component that may be one whole cell of any roundish or long shape."""
+SMALLEST_PAIR_AREA: Final = 0.8
+"""Below this area, over a red cell's, a component of any shape is one cell."""
 LEAST_ELLIPTIC, LEAST_CONVEX = 0.95, 0.93
 """How well such a component fills its ellipse and its convex hull."""
 _LEVELS_A_UNIT: Final = 20_000
@@ -116,22 +118,36 @@ def plain_cells(
     NDArray, shape (n,), bool
         False for components that touch the edge of the tile.
     """
-    height, width = labels.shape
     boxes = np.stack([table.x_min, table.y_min, table.x_max, table.y_max], axis=1)
-    whole = (table.x_min > 0) & (table.y_min > 0) & (table.x_max < width) & (table.y_max < height)
     low, high = area
     sized = (table.area > low * RED_CELL_AREA) & (table.area < high * RED_CELL_AREA)
     major, minor, _ = table.axes
     elliptic = table.area > LEAST_ELLIPTIC * np.pi / 4 * major * minor
-    plain: NDArray[np.bool_] = whole & sized & elliptic & (table.area > LEAST_CONVEX * hull_areas(labels, boxes))
+    plain: NDArray[np.bool_] = (
+        whole_components(labels, table) & sized & elliptic & (table.area > LEAST_CONVEX * hull_areas(labels, boxes))
+    )
     return plain
+
+
+def whole_components(labels: NDArray[np.int32], table: ComponentTable) -> NDArray[np.bool_]:
+    """Tell which components do not touch the edge of the tile, shape (n,)."""
+    height, width = labels.shape
+    whole: NDArray[np.bool_] = (table.x_min > 0) & (table.y_min > 0) & (table.x_max < width) & (table.y_max < height)
+    return whole
+
+
+def _too_small_for_two(table: ComponentTable) -> NDArray[np.bool_]:
+    """Tell which components are one cell, a sickle or a fragment perhaps, because two would not fit."""
+    low, high = PLAIN_CELL_AREA[0] * RED_CELL_AREA, SMALLEST_PAIR_AREA * RED_CELL_AREA
+    small: NDArray[np.bool_] = (table.area > low) & (table.area < high)
+    return small
 
 
 def _centres(evidence: NDArray[np.float32], mask: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return rows and columns of the cells' centres: the peaks of the evidence, but one for each plain cell."""
     labels, table = label_and_measure(mask)
-    plain = np.concatenate([[False], plain_cells(labels, table)])
-    single = plain[labels]
+    one_cell = plain_cells(labels, table) | (whole_components(labels, table) & _too_small_for_two(table))
+    single = np.concatenate([[False], one_cell])[labels]
     peaks = find_peaks(np.where(single, np.float32(0), evidence), CLOSEST_CENTRES * RED_CELL_DIAMETER, LEAST_EVIDENCE)
     best = _highest_pixels(np.where(single, labels, 0), evidence)
     rows = np.concatenate([peaks.y.astype(np.intp), best // mask.shape[1]])
