@@ -18,9 +18,7 @@ def analyze(
         list[Path], typer.Argument(help="An image, a folder, a ZIP or a slide; several images make one smear.")
     ],
     *,
-    out: Annotated[Path, typer.Option(help="Folder for report.json, cells.csv, picture.png and report.html.")] = Path(
-        "hemato_lab_out"
-    ),
+    out: Annotated[Path, typer.Option(help="Folder for the report, tables and pictures.")] = Path("hemato_lab_out"),
     um_per_px: Annotated[float | None, typer.Option(help="Pixel size in micrometres, when known.")] = None,
     rbc_diameter_px: Annotated[
         float | None, typer.Option(help="Pixels across a normal red cell, when known; else it is estimated.")

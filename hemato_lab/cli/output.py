@@ -34,11 +34,17 @@ def prepare_folder(folder: Path) -> Path:
 
 
 def write_files(analysis: Analysis, folder: Path) -> list[Path]:
-    """Write report.json, cells.csv, picture.png and report.html."""
+    """Write report.json, cells.csv, picture.png, heatmap.png and report.html."""
     from hemato_lab.export import write
 
-    names = ("report.json", "cells.csv", "picture.png", "report.html")
-    return [write(analysis, folder / name) for name in names]
+    names = {
+        "report.json": "json",
+        "cells.csv": "csv",
+        "picture.png": "png",
+        "heatmap.png": "heatmap",
+        "report.html": "html",
+    }
+    return [write(analysis, folder / name, file_format) for name, file_format in names.items()]
 
 
 def print_tables(analysis: Analysis) -> None:

@@ -99,6 +99,10 @@ class ClassicalDetector:
         columns["y_max"] = np.minimum(columns["y_max"] + halo, bottom)
         columns["radius"] = columns["radius"] + halo
         likely = (candidates.probability >= LEAST_PROBABILITY) & (table.area > 0)
+        rows = np.flatnonzero(likely)
+        # Granules of one platelet can stand apart: the likelier of two that lie within a radius stays.
+        place = (columns[key][rows] for key in ("x", "y", "radius"))
+        likely[rows] = keep_best(*place, np.round(candidates.probability[rows], 4))
         return _named(PLATELET, candidates.probability, columns, likely)
 
     def _measured(

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hemato_lab import __version__
 from hemato_lab.analysis import tables
+from hemato_lab.export import heatmap
 from hemato_lab.report import RESEARCH_USE_NOTICE
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from hemato_lab.analysis import Analysis
 
 MOST_PICTURES: Final = 8
@@ -35,6 +38,7 @@ def render(analysis: Analysis) -> bytes:
         results=[tables.overview(analysis), tables.statistics(report), tables.findings(report)],
         considerations=tables.considerations(report),
         pictures=[_picture(analysis, index) for index in shown],
+        heat_map=_heat_map(analysis),
         not_shown=len(analysis.smear) - len(shown),
         nothing_found=len(analysis.detections) == 0,
         background=[
@@ -54,11 +58,19 @@ def _fields_shown(analysis: Analysis) -> list[int]:
 
 
 def _picture(analysis: Analysis, index: int) -> dict[str, Any]:
+    return _embedded(analysis.picture(index), analysis.smear.fields[index].name)
+
+
+def _heat_map(analysis: Analysis) -> dict[str, Any]:
+    index = analysis.fullest_field
+    return _embedded(heatmap.picture(analysis, index), analysis.smear.fields[index].name)
+
+
+def _embedded(picture: Image, name: str) -> dict[str, Any]:
     stream = io.BytesIO()
-    picture = analysis.picture(index)
     picture.save(stream, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
     return {
-        "name": analysis.smear.fields[index].name,
+        "name": name,
         "uri": "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode("ascii"),
         "width": picture.width,
         "height": picture.height,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from hemato_lab.errors import ConfigError
-from hemato_lab.export import csv, html, json, png
+from hemato_lab.export import csv, heatmap, html, json, png
 
 if TYPE_CHECKING:
     from hemato_lab.analysis import Analysis
@@ -18,8 +18,9 @@ EXPORTERS: Final = {
     "html": html.render,
     "png": png.render,
     "csv": csv.render,
+    "heatmap": heatmap.render,
 }
-"""By format name, which is also the file's suffix: a function from an analysis to the bytes of the file."""
+"""By format name, which is also the file's suffix (a heat map is a PNG): a function from an analysis to the bytes of the file."""
 
 
 def render(analysis: Analysis, file_format: str) -> bytes:

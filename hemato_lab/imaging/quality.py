@@ -13,8 +13,11 @@ from scipy import ndimage
 
 from hemato_lab.imaging.sampling import sample_windows
 from hemato_lab.imaging.working import working_tile
+from hemato_lab.kernels.optical_density import background_levels, channel_histogram
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from hemato_lab.imaging.calibration import FieldCalibration
     from hemato_lab.smear import Field
 
@@ -48,7 +51,7 @@ class FieldOptics:
     background_level : float
         Stored value of the background's brightest channel.
     saturated_share : float
-        Share of the lit pixels at 255 in all channels.
+        Share of the pixels at 255, in the channel where there are fewest.
     fall_off : float
         Share of light lost from the brightest to the darkest background.
     misfit : float
@@ -74,11 +77,11 @@ class FieldOptics:
 def measure_optics(field: Field, calibration: FieldCalibration) -> FieldOptics:
     """Measure the optics of a calibrated field on its sampled windows."""
     levels, illumination = calibration.levels, calibration.illumination
-    widths, saturated, seen = [], 0, 0
+    widths: list[NDArray[np.float32]] = []
+    counts = np.zeros((3, 256), np.int64)
     for window in sample_windows(field):
         pixels = field.read(window)
-        saturated += int(np.count_nonzero((pixels == 255).all(axis=2)))
-        seen += window.area
+        counts += channel_histogram(pixels)
         if levels.has_cells:
             tile = working_tile(pixels, window, calibration.grid, illumination)
             smooth = ndimage.gaussian_filter(tile.foreground_density, 0.5, mode="nearest")
@@ -90,8 +93,8 @@ def measure_optics(field: Field, calibration: FieldCalibration) -> FieldOptics:
     edges = np.concatenate(widths) if widths else np.empty(0)
     return FieldOptics(
         edge_width_um=float(np.median(edges)) * um if edges.size else 0.0,
-        background_level=max(illumination.white_level),
-        saturated_share=saturated / max(seen, 1),
+        background_level=float(background_levels(counts).max()),
+        saturated_share=float(counts[:, 255].min() / counts[0].sum()),
         fall_off=illumination.fall_off,
         misfit=1 - 10**-illumination.residual,
         red_cell_density=levels.red_cell,
