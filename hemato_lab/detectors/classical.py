@@ -23,6 +23,7 @@ from hemato_lab.detectors.nucleated import (
 from hemato_lab.imaging.red_cells import RedCellRegions, split_red_cells
 from hemato_lab.imaging.working import RED_CELL_AREA, WorkingTile, working_tile
 from hemato_lab.kernels.components import ComponentTable, measure
+from hemato_lab.kernels.suppression import keep_best
 from hemato_lab.vocabulary import PLATELET, RBC, WBC
 
 if TYPE_CHECKING:
@@ -101,8 +102,8 @@ class ClassicalDetector:
         likely = (candidates.probability >= LEAST_PROBABILITY) & (table.area > 0)
         rows = np.flatnonzero(likely)
         # Granules of one platelet can stand apart: the likelier of two that lie within a radius stays.
-        place = (columns[key][rows] for key in ("x", "y", "radius"))
-        likely[rows] = keep_best(*place, np.round(candidates.probability[rows], 4))
+        x, y, radius = columns["x"][rows], columns["y"][rows], columns["radius"][rows]
+        likely[rows] = keep_best(x, y, radius, np.round(candidates.probability[rows], 4))
         return _named(PLATELET, candidates.probability, columns, likely)
 
     def _measured(

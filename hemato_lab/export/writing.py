@@ -20,7 +20,7 @@ EXPORTERS: Final = {
     "csv": csv.render,
     "heatmap": heatmap.render,
 }
-"""By format name, which is also the file's suffix (a heat map is a PNG): a function from an analysis to the bytes of the file."""
+"""By format name, for all but the heat map also the file's suffix: from an analysis to the bytes of the file."""
 
 
 def render(analysis: Analysis, file_format: str) -> bytes:

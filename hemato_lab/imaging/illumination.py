@@ -78,6 +78,12 @@ class Illumination:
         return float(np.mean(1 - 10 ** -(surface.max(axis=0) - surface.min(axis=0))))
 
     @property
+    def white_level(self) -> tuple[float, float, float]:
+        """Stored 8-bit value of the background in the middle of the field, per channel."""
+        red, green, blue = np.interp(-self.coefficients[0], -DENSITY, np.arange(256.0))
+        return float(red), float(green), float(blue)
+
+    @property
     def lit_share(self) -> float:
         """Share of the field that is lit."""
         return float(self.lit.mean())

@@ -50,6 +50,8 @@ class FieldOptics:
         Width over which red cells' outlines rise; 0 when there is no outline.
     background_level : float
         Stored value of the background's brightest channel.
+    background_colour : str
+        Of the background in the middle of the field, as ``#rrggbb``.
     saturated_share : float
         Share of the pixels at 255, in the channel where there are fewest.
     fall_off : float
@@ -66,6 +68,7 @@ class FieldOptics:
 
     edge_width_um: float
     background_level: float
+    background_colour: str
     saturated_share: float
     fall_off: float
     misfit: float
@@ -77,7 +80,7 @@ class FieldOptics:
 def measure_optics(field: Field, calibration: FieldCalibration) -> FieldOptics:
     """Measure the optics of a calibrated field on its sampled windows."""
     levels, illumination = calibration.levels, calibration.illumination
-    widths: list[NDArray[np.float32]] = []
+    widths: list[NDArray[np.floating]] = []
     counts = np.zeros((3, 256), np.int64)
     for window in sample_windows(field):
         pixels = field.read(window)
@@ -94,6 +97,7 @@ def measure_optics(field: Field, calibration: FieldCalibration) -> FieldOptics:
     return FieldOptics(
         edge_width_um=float(np.median(edges)) * um if edges.size else 0.0,
         background_level=float(background_levels(counts).max()),
+        background_colour="#" + "".join(f"{round(level):02x}" for level in illumination.white_level),
         saturated_share=float(counts[:, 255].min() / counts[0].sum()),
         fall_off=illumination.fall_off,
         misfit=1 - 10**-illumination.residual,
@@ -135,6 +139,7 @@ def quality_gates(
         "scale": _scale(scale_disagreement),
         "edge_width_um": round(optics.edge_width_um, 2),
         "background_level": round(optics.background_level),
+        "background_colour": optics.background_colour,
         "fall_off": round(optics.fall_off, 3),
         "red_cell_density": round(optics.red_cell_density, 3),
         "lit_share": round(optics.lit_share, 3),

@@ -7,7 +7,7 @@
 ``python tests/benchmarks/campaigns.py ruler --split test``
     Red-cell diameters told from real images alone against the annotated ones.
 
-The last needs the data sets, as do real images for the second: name their folder with --datasets or HEMATO_LAB_DATASETS.
+Real images are those of the detection sets in the folder that --datasets or HEMATO_LAB_DATASETS names.
 """
 
 from __future__ import annotations
@@ -102,9 +102,7 @@ def run_phantom_counts(arguments: argparse.Namespace) -> int:
     print(
         f"{len(seeds)} fields a recipe, {arguments.width} x {arguments.height} px, red cells of {arguments.rbc_px:g} px"
     )
-    print(
-        f"{'recipe':<18}{'class':<10}{'there':>7}{'found':>7}{'bias':>9}{'+-':>7}{'truth in limits':>17}{'recipe in':>11}"
-    )
+    print(f"{'recipe':<18}{'class':<10}{'there':>7}{'found':>7}{'bias':>9}{'+-':>7}{'truth in':>17}{'recipe in':>11}")
     for name in arguments.recipe:
         recipe = replace(RECIPES[name], um_per_px=RED_CELL_DIAMETER_UM / arguments.rbc_px)
         for kind, record in phantom_counts(recipe, seeds, arguments.width, arguments.height).items():
@@ -160,7 +158,7 @@ def run_determinism(arguments: argparse.Namespace) -> int:
             flush=True,
         )
     print(
-        f"{same} images with one report for all {len(CONFIGURATIONS)} configurations, {differing} differ, {refused} refused"
+        f"{same} images with one report in {len(CONFIGURATIONS)} configurations, {differing} differ, {refused} refused"
     )
     return int(differing > 0)
 
