@@ -65,7 +65,7 @@ def test_every_name_of_the_vocabulary_fits() -> None:
 
 def test_columns_are_copied_and_cannot_be_changed() -> None:
     x = np.arange(3.0)
-    columns = {name: x for name in BASE_COLUMNS}
+    columns = dict.fromkeys(BASE_COLUMNS, x)
     cells = Detections(columns)
     x[0] = 99
     assert cells["x"][0] == 0
@@ -104,7 +104,9 @@ def test_nothing_found_is_an_empty_table() -> None:
 
 @LAW
 @given(CELLS, CELLS)
-def test_joined_tables_hold_the_rows_of_each_in_order(first: list[tuple[object, ...]], second: list[tuple[object, ...]]) -> None:
+def test_joined_tables_hold_the_rows_of_each_in_order(
+    first: list[tuple[object, ...]], second: list[tuple[object, ...]]
+) -> None:
     joined = Detections.concatenate([table(first, "area_um2"), table(second, "area_um2")])
     assert joined == table(first + second, "area_um2")
 

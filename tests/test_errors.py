@@ -74,9 +74,7 @@ def test_the_fields_of_the_special_ones_are_kept() -> None:
 
 
 @given(st.sampled_from(KINDS), TEXTS, TEXTS, TEXTS)
-def test_the_text_is_one_line_whatever_was_said(
-    kind: type[HematoError], problem: str, subject: str, hint: str
-) -> None:
+def test_the_text_is_one_line_whatever_was_said(kind: type[HematoError], problem: str, subject: str, hint: str) -> None:
     error = an(kind, problem, subject, hint)
     assert len(str(error).splitlines()) <= 1
     assert len(repr(error).splitlines()) == 1

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from hemato_lab import resources
 from hemato_lab.errors import ConfigError
 from hemato_lab.resources import shipped
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize(("name", "holds"), [("sample_data", "**/*.jpg"), ("models", "*")])

@@ -29,8 +29,9 @@ def several(*items: Any) -> Any:
 def kernel(*signatures: Any) -> Callable[[Callable[..., Any]], Any]:
     """Compile a function without the interpreter lock and cache it on disk.
 
-    Signatures are explicit so that one import compiles each kernel exactly once, for read-only input too; helpers that
-    only kernels call may have none and are compiled as their callers need them.
+    Signatures are explicit so that one import compiles each kernel exactly once, for read-only input too. Helpers have
+    none and are compiled as their callers need them, as are kernels for several pixel types: whoever calls these passes
+    arrays through ``numpy.require(array, requirements=("C", "W"))``, so that each pixel type compiles once.
     """
     decorator: Callable[[Callable[..., Any]], Any] = (
         njit(list(signatures), nogil=True, cache=True) if signatures else njit(nogil=True, cache=True)

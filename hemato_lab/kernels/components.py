@@ -26,7 +26,6 @@ _COLUMNS = 14
 _INDICES = readonly(types.int32, 1)
 _LABELS = writable(types.int32, 2)
 _TABLE = writable(types.int64, 2)
-_SUMS = writable(types.float64, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +214,7 @@ def _tabulate(
         raise ValueError(f"an image for a mask of shape {shape} is uint8 or float32 of shape {(*shape, 'channels')}")
     sums = np.zeros((count, pixels.shape[2]))
     add_up = _sum_three_channels if pixels.shape[2] == 3 else _sum_channels
-    add_up(*runs, np.ascontiguousarray(pixels), sums)
+    add_up(*runs, np.require(pixels, requirements=("C", "W")), sums)
     columns = np.ascontiguousarray(table.T)
     crossings = columns[_AREA] - columns[_PAIRS:]
     x0, y0 = origin
@@ -315,10 +314,7 @@ def _measure_runs(edges, first, names, width, table):  # type: ignore[no-untyped
         row[_SUM_Y] -= y * area
 
 
-@kernel(
-    types.void(_INDICES, _INDICES, _INDICES, readonly(types.uint8, 3), _SUMS),
-    types.void(_INDICES, _INDICES, _INDICES, readonly(types.float32, 3), _SUMS),
-)
+@kernel()
 def _sum_three_channels(edges, first, names, image, sums):  # type: ignore[no-untyped-def]
     """Add three channels over each run to the sums of its component."""
     values, row_size, green, blue = image.reshape(-1), 3 * image.shape[1], np.uint64(1), np.uint64(2)
@@ -337,10 +333,7 @@ def _sum_three_channels(edges, first, names, image, sums):  # type: ignore[no-un
             sums[row, 2] += three
 
 
-@kernel(
-    types.void(_INDICES, _INDICES, _INDICES, readonly(types.uint8, 3), _SUMS),
-    types.void(_INDICES, _INDICES, _INDICES, readonly(types.float32, 3), _SUMS),
-)
+@kernel()
 def _sum_channels(edges, first, names, image, sums):  # type: ignore[no-untyped-def]
     """Add any number of channels over each run to the sums of its component, pixel by pixel in float64."""
     for y in range(first.size - 1):

@@ -13,14 +13,11 @@ import math
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
-from numba import types
 
-from hemato_lab.kernels._compiled import kernel, readonly, several, writable
+from hemato_lab.kernels._compiled import kernel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-_INDICES = writable(types.int32, 1)
 
 
 class Peaks(NamedTuple):
@@ -61,7 +58,9 @@ def find_peaks(
         raise ValueError(f"radius and threshold of peaks are finite, the radius not negative: {radius}, {threshold}")
     if values.dtype not in (np.int32, np.float32):
         raise ValueError(f"peaks are found among int32 or float32 values, not {values.dtype}")
-    x, y = _find(np.ascontiguousarray(values), min(float(radius), 1e6), float(threshold), shape == "disc")
+    x, y = _find(
+        np.require(values, requirements=("C", "W")), min(float(radius), 1e6), float(threshold), shape == "disc"
+    )
     order = np.lexsort((x, y))
     x, y = x[order], y[order]
     return Peaks(x, y, values[y, x])
@@ -99,12 +98,7 @@ def _best_of_columns(values, top, bottom, best, best_y):  # type: ignore[no-unty
             best_y[x] = row if higher else best_y[x]
 
 
-@kernel(
-    *(
-        several(_INDICES, _INDICES)(readonly(scalar, 2), types.float64, types.float64, types.boolean)
-        for scalar in (types.int32, types.float32)
-    )
-)
+@kernel()
 def _find(values, radius, threshold, is_disc):  # type: ignore[no-untyped-def]
     height, width = values.shape
     block = int(radius / math.sqrt(2.0) if is_disc else radius) + 1

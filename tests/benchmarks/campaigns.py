@@ -69,8 +69,9 @@ class CountRecord:
 
     @property
     def bias(self) -> float:
-        """Cells found over cells there, minus 1: the relative error of the mean density."""
-        return sum(self.found_cells) / max(sum(self.true_cells), 1) - 1
+        """Cells found beyond those there, as a share of these: the relative error of the mean density."""
+        there = sum(self.true_cells)
+        return (sum(self.found_cells) - there) / max(there, 1)
 
     @property
     def bias_error(self) -> float:

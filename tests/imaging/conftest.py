@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -13,6 +12,9 @@ import pytest
 from hemato_lab.detections import Detections
 from hemato_lab.phantom import RECIPES, Recipe, render_field
 from hemato_lab.smear import ArraySource, Field
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def srgb_bytes(light: np.ndarray) -> np.ndarray:
@@ -34,7 +36,9 @@ def painted_cells(shape: tuple[int, int], centres: np.ndarray, radius: float, bl
 def honeycomb(shape: tuple[int, int], spacing: float) -> np.ndarray:
     """Centres of a regular lattice that lie inside a picture, shape (n, 2)."""
     rows = np.arange(spacing / 2, shape[0], spacing)
-    return np.array([(x, y) for row, y in enumerate(rows) for x in np.arange((1 + row % 2) * spacing / 2, shape[1], spacing)])
+    return np.array(
+        [(x, y) for row, y in enumerate(rows) for x in np.arange((1 + row % 2) * spacing / 2, shape[1], spacing)]
+    )
 
 
 @pytest.fixture(scope="session")
@@ -66,18 +70,20 @@ Phantom = tuple[Field, Detections, Recipe]
 
 @pytest.fixture(scope="session")
 def phantom() -> Callable[..., Phantom]:
-    """Render a field of a named recipe once; `camera` and `lamp` change single settings of both."""
+    """Render a field of a named recipe once; each change is (part of the recipe or "", setting, value)."""
 
     @cache
-    def render(name: str, um_per_px: float, seed: int, width: int, height: int, changes: tuple[Any, ...]) -> Phantom:
+    def render(name: str, um_per_px: float, seed: int, size: tuple[int, int], changes: tuple[Any, ...]) -> Phantom:
         recipe = replace(RECIPES[name], um_per_px=um_per_px)
         for part, setting, value in changes:
             inner = replace(getattr(recipe, part), **{setting: value}) if part else None
             recipe = replace(recipe, **({part: inner} if part else {setting: value}))
-        pixels, truth = render_field(recipe, seed, width, height)
+        pixels, truth = render_field(recipe, seed, *size)
         return Field(name, ArraySource(pixels), "sha224-i-00"), truth, recipe
 
-    def make(name: str, um_per_px: float = 0.125, *changes: Any, seed: int = 3, size: tuple[int, int] = (480, 360)) -> Phantom:
-        return render(name, um_per_px, seed, *size, changes)
+    def make(
+        name: str, um_per_px: float = 0.125, *changes: Any, seed: int = 3, size: tuple[int, int] = (480, 360)
+    ) -> Phantom:
+        return render(name, um_per_px, seed, size, changes)
 
     return make

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from hemato_lab.imaging.illumination import Illumination, fit_illumination
 from hemato_lab.smear import Field, Window
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 WIDTH, HEIGHT = 480, 360
 ROWS, COLUMNS = np.indices((HEIGHT, WIDTH))
@@ -168,6 +171,23 @@ def test_any_picture_has_a_finite_background(name: str, as_field: Callable[..., 
     places = np.arange(width, dtype=float), np.arange(height, dtype=float)
     assert np.isfinite(fitted.density_at(*np.meshgrid(*places))).all()
     assert fitted.is_lit(*places).shape == (height, width)
+
+
+@pytest.mark.xfail(strict=True, raises=IndexError, reason="the raster of the lit part steps over a thin picture")
+@pytest.mark.parametrize("shape", [(1, 161), (161, 1), (2, 700)])
+def test_a_thin_picture_has_a_background(shape: tuple[int, int], as_field: Callable[..., Field]) -> None:
+    fitted = fit_illumination(as_field(np.full((*shape, 3), 200, np.uint8)))
+    assert fitted.lit_share == 1
+
+
+@pytest.mark.xfail(strict=True, reason="the scatter is that of the three channels' sum")
+def test_the_residual_is_the_scatter_of_one_channels_density(
+    photograph: Callable[..., np.ndarray], as_field: Callable[..., Field]
+) -> None:
+    # One density a block of the 12 x 12 that are sampled, the same in all channels.
+    steps = np.random.default_rng(8).normal(0, 0.012, (12, 12)).repeat(HEIGHT // 12, 0).repeat(WIDTH // 12, 1)
+    fitted = fit_illumination(as_field(photograph(0.1 + steps[..., None].repeat(3, axis=2))))
+    assert fitted.residual == pytest.approx(0.6745 * 0.012, rel=0.4)
 
 
 def test_a_picture_that_is_all_surround_has_no_lit_part(as_field: Callable[..., Field]) -> None:

@@ -14,7 +14,9 @@ def test_linear_light_is_the_luminance_that_skimage_gives_a_grey() -> None:
     np.testing.assert_allclose(LINEAR_LIGHT, luminance / luminance[255], atol=1e-12)
 
 
-@pytest.mark.parametrize(("stored", "light"), [(0, 0.0), (10, 10 / 255 / 12.92), (128, 0.21586), (188, 0.50289), (255, 1.0)])
+@pytest.mark.parametrize(
+    ("stored", "light"), [(0, 0.0), (10, 10 / 255 / 12.92), (128, 0.21586), (188, 0.50289), (255, 1.0)]
+)
 def test_known_values_of_the_transfer_curve(stored: int, light: float) -> None:
     assert LINEAR_LIGHT[stored] == pytest.approx(light, abs=1e-5)
 

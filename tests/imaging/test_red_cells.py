@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -13,6 +13,9 @@ from hemato_lab.imaging.red_cells import RedCellRegions, centre_votes, plain_cel
 from hemato_lab.imaging.working import RED_CELL_AREA, RED_CELL_DIAMETER, WorkingTile
 from hemato_lab.kernels.components import label_and_measure
 from hemato_lab.smear import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 D = RED_CELL_DIAMETER
 R = D / 2
@@ -29,15 +32,17 @@ def tile_of(cover: np.ndarray, seed: int | None = 0) -> WorkingTile:
 
 
 def soft(inside: np.ndarray) -> np.ndarray:
+    """Blur sharp cells as an objective does."""
     return ndimage.gaussian_filter(inside.astype(float), 1.0)
 
 
 def discs(shape: tuple[int, int], centres: list[tuple[float, float]], radius: float = R) -> np.ndarray:
     rows, columns = np.indices(shape)
-    return sum((soft(np.hypot(columns - x, rows - y) <= radius) for x, y in centres), np.zeros(shape))
+    return soft(sum((np.hypot(columns - x, rows - y) <= radius for x, y in centres), np.zeros(shape)))
 
 
-def ellipse(shape: tuple[int, int], x: float, y: float, a: float, b: float, angle: float) -> np.ndarray:
+def ellipse(shape: tuple[int, int], centre: tuple[float, float], axes: tuple[float, float], angle: float) -> np.ndarray:
+    (x, y), (a, b) = centre, axes
     rows, columns = np.indices(shape)
     along = (columns - x) * np.cos(angle) + (rows - y) * np.sin(angle)
     aside = (rows - y) * np.cos(angle) - (columns - x) * np.sin(angle)
@@ -93,7 +98,9 @@ def test_triangles_chains_and_rosettes_are_told_apart() -> None:
 @pytest.mark.parametrize("distance", [0.9, 0.95, 1.0])
 def test_three_cells_around_a_gap_are_three(distance: float) -> None:
     reach = distance * D / np.sqrt(3)
-    centres = [(100 + reach * np.cos(angle), 100 + reach * np.sin(angle)) for angle in (0.0, 2 * np.pi / 3, 4 * np.pi / 3)]
+    centres = [
+        (100 + reach * np.cos(angle), 100 + reach * np.sin(angle)) for angle in (0.0, 2 * np.pi / 3, 4 * np.pi / 3)
+    ]
     check(split(discs((200, 200), centres)), centres)
 
 
@@ -101,7 +108,7 @@ def test_three_cells_around_a_gap_are_three(distance: float) -> None:
 @pytest.mark.parametrize("ratio", [1.4, 2.0])
 def test_a_long_cell_stays_one_cell(ratio: float, angle: float) -> None:
     a, b = R * np.sqrt(ratio), R / np.sqrt(ratio)
-    regions = split(ellipse((120, 130), 64.2, 60.7, a, b, angle))
+    regions = split(ellipse((120, 130), (64.2, 60.7), (a, b), angle))
     check(regions, [(64.2, 60.7)], tolerance=1.0)
     assert np.count_nonzero(regions.labels) == pytest.approx(np.pi * a * b, rel=0.06)
 
@@ -166,26 +173,31 @@ def test_nothing_found_is_no_region(shape: tuple[int, int]) -> None:
     assert not regions.labels.any()
 
 
-CROWD = np.random.default_rng(12).uniform(40, 400, (55, 2)) * (1.0, 0.6)
+@pytest.fixture(scope="module")
+def crowd() -> np.ndarray:
+    """Three dozen cells, many on each other, with empty ground around them; shape (220, 320)."""
+    places = np.random.default_rng(12).uniform((30, 30), (290, 190), (36, 2))
+    return discs((220, 320), [(x, y) for x, y in places])
 
 
 @settings(deadline=None, max_examples=8)
 @given(st.integers(0, 37), st.integers(0, 41))
-def test_moving_the_scene_moves_the_cells(dx: int, dy: int) -> None:
-    shape = (370, 490)
-    cover = discs((300, 440), [tuple(centre) for centre in CROWD])
+def test_moving_the_scene_moves_the_cells(crowd: np.ndarray, dx: int, dy: int) -> None:
+    shape = (290, 370)
     moved = np.zeros(shape), np.zeros(shape)
-    moved[0][:300, :440] = moved[1][dy : dy + 300, dx : dx + 440] = cover
+    moved[0][:220, :320] = moved[1][dy : dy + 220, dx : dx + 320] = crowd
     first, second = (split_red_cells(tile_of(one, None), LEVELS, np.zeros(shape, bool)) for one in moved)
     assert len(first) > 20
-    np.testing.assert_array_equal(first.labels[:300, :440], second.labels[dy : dy + 300, dx : dx + 440])
+    np.testing.assert_array_equal(first.labels[:220, :320], second.labels[dy : dy + 220, dx : dx + 320])
     np.testing.assert_array_equal(first.evidence, second.evidence)
 
 
 def test_a_tile_finds_what_the_whole_field_finds() -> None:
     shape = (330, 760)
-    crowd = np.random.default_rng(13).uniform(-10, 770, (150, 2)) * (1.0, 330 / 760)
-    whole = tile_of(discs(shape, [tuple(centre) for centre in crowd]))
+    places = np.random.default_rng(13).uniform(-10, 770, (150, 2)) * (1.0, 330 / 760)
+    rows, columns = np.indices(shape)
+    cover = sum((np.hypot(columns - x, rows - y) <= R for x, y in places), np.zeros(shape))
+    whole = tile_of(soft(cover))
     none = np.zeros(shape, bool)
     cut, margin = 137, int(6 * D)
     part = WorkingTile(Window(cut, 0, 760, 330), whole.density[:, cut:], whole.lit[:, cut:])
@@ -221,7 +233,7 @@ def plain(cover: np.ndarray) -> list[bool]:
 def test_plain_cells_are_round_or_long_whole_and_no_larger_than_a_cell() -> None:
     shape = (120, 120)
     assert plain(discs(shape, [(60, 60)])) == [True]
-    assert plain(ellipse(shape, 60, 60, 1.41 * R, R / 1.41, 0.6)) == [True]
+    assert plain(ellipse(shape, (60, 60), (1.41 * R, R / 1.41), 0.6)) == [True]
     assert plain(discs(shape, [(46, 60), (74, 60)])) == [False]
     assert plain(discs(shape, [(10, 60)])) == [False]
     assert plain(discs(shape, [(60, 60)], 1.4 * R)) == [False]

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -17,18 +16,19 @@ from hemato_lab.imaging.ruler import RulerReading, read_ruler
 from hemato_lab.phantom import Recipe
 from hemato_lab.smear import Field
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 Phantom = tuple[Field, Detections, Recipe]
 
 FIELDS = [
     ("normal", 0.05, (900, 700)),
-    ("malaria", 0.06, (800, 640)),
-    ("acute_leukaemia", 0.08, (640, 500)),
-    ("normal", 0.10, (600, 460)),
-    ("malaria", 0.10, (600, 460)),
-    ("normal", 0.125, (560, 420)),
-    ("acute_leukaemia", 0.16, (480, 360)),
-    ("malaria", 0.25, (320, 240)),
-    ("normal", 0.40, (240, 180)),
+    ("malaria", 0.075, (600, 460)),
+    ("normal", 0.10, (520, 400)),
+    ("malaria", 0.125, (480, 360)),
+    ("acute_leukaemia", 0.16, (420, 320)),
+    ("malaria", 0.25, (280, 210)),
+    ("normal", 0.40, (220, 160)),
 ]
 
 
@@ -78,7 +78,9 @@ def resized(field: Field, factor: float, as_field: Callable[..., Field]) -> Fiel
     return as_field(np.array(picture.resize(size, Image.Resampling.BICUBIC)))
 
 
-@pytest.mark.parametrize(("name", "um_per_px", "size"), [("normal", 0.125, (560, 420)), ("acute_leukaemia", 0.16, (480, 360))])
+@pytest.mark.parametrize(
+    ("name", "um_per_px", "size"), [("normal", 0.10, (520, 400)), ("acute_leukaemia", 0.16, (420, 320))]
+)
 def test_enlarging_the_picture_enlarges_the_reading(
     name: str,
     um_per_px: float,
@@ -92,19 +94,19 @@ def test_enlarging_the_picture_enlarges_the_reading(
 
 
 def test_turning_the_picture_changes_nothing(phantom: Callable[..., Phantom], as_field: Callable[..., Field]) -> None:
-    field, _, _ = phantom("normal", 0.125, seed=5, size=(560, 420))
+    field, _, _ = phantom("malaria", 0.125, seed=5, size=(480, 360))
     straight = read(field).diameter_px
     for turned in (np.rot90(field.read()), field.read()[::-1], field.read()[:, ::-1]):
         assert read(as_field(turned)).diameter_px == pytest.approx(straight, rel=0.02)
 
 
 def test_the_same_field_gives_the_same_reading(phantom: Callable[..., Phantom]) -> None:
-    field, _, _ = phantom("normal", 0.125, seed=5, size=(560, 420))
+    field, _, _ = phantom("malaria", 0.125, seed=5, size=(480, 360))
     assert read(field) == read(field)
 
 
 def test_a_slide_is_read_on_samples_of_it(phantom: Callable[..., Phantom], monkeypatch: pytest.MonkeyPatch) -> None:
-    field, truth, recipe = phantom("normal", 0.125, seed=5, size=(560, 420))
+    field, truth, recipe = phantom("malaria", 0.125, seed=5, size=(480, 360))
     monkeypatch.setattr(sampling, "WHOLE_FIELD_PIXELS", 100_000)
     monkeypatch.setattr(sampling, "SAMPLE_SIDE", 300)
     monkeypatch.setattr(sampling, "SAMPLES_A_SIDE", 2)
@@ -129,9 +131,11 @@ def grey(values: np.ndarray) -> np.ndarray:
 def text(size: int) -> np.ndarray:
     page = Image.new("L", (480, 360), 255)
     draw = ImageDraw.Draw(page)
-    words = "patient report haemoglobin 0123456789 erythrocytes counted of the same".split()
+    words = ["patient", "report", "haemoglobin", "0123456789", "erythrocytes", "counted", "of", "the", "same"]
     for line, y in enumerate(range(5, 360, int(1.4 * size))):
-        draw.text((5, y), " ".join(words[(3 * line + i) % 8] for i in range(8)), fill=0, font=ImageFont.load_default(size))
+        draw.text(
+            (5, y), " ".join(words[(3 * line + i) % 8] for i in range(8)), fill=0, font=ImageFont.load_default(size)
+        )
     return grey(np.array(page))
 
 
@@ -154,7 +158,7 @@ NO_CELLS = {
     "black": grey(np.zeros((360, 480))),
     "white": grey(np.full((360, 480), 255)),
     "one pixel": grey(np.full((1, 1), 90)),
-    "one row": grey(np.arange(200)[None]),
+    "one row": grey(np.arange(150)[None]),
     "stamp": RANDOM.integers(0, 256, (20, 20, 3), np.uint8),
 }
 ROUND_THINGS = {"large print": text(48), "clouds": clouds(12)}
@@ -178,7 +182,11 @@ def test_round_things_that_are_no_cells_are_refused(name: str, as_field: Callabl
 
 def test_an_empty_film_is_refused(phantom: Callable[..., Phantom]) -> None:
     field, truth, _ = phantom(
-        "normal", 0.125, ("", "red_cells_per_mm2", 0.0), ("", "white_cells_per_mm2", 0.0), ("", "platelets_per_mm2", 0.0)
+        "normal",
+        0.125,
+        ("", "red_cells_per_mm2", 0.0),
+        ("", "white_cells_per_mm2", 0.0),
+        ("", "platelets_per_mm2", 0.0),
     )
     assert len(truth) == 0
     with pytest.raises(ScaleNotCredibleError):
@@ -191,9 +199,8 @@ def test_drawn_discs_are_measured_at_half_their_edge(
     photograph: Callable[[np.ndarray], np.ndarray],
     as_field: Callable[..., Field],
 ) -> None:
-    for diameter in (24.0, 40.0, 66.0):
-        cover = paint((360, 480), lattice((360, 480), 1.5 * diameter), diameter / 2, 1.5)
+    for diameter, shape in ((24.0, (150, 200)), (60.0, (360, 480))):
+        cover = paint(shape, lattice(shape, 1.5 * diameter), diameter / 2, 1.5)
         reading = read(as_field(photograph(0.05 + cover[..., None] * np.array([0.10, 0.25, 0.18]))))
         assert reading.diameter_px == pytest.approx(diameter, rel=0.05)
         assert reading.free_cells >= 10
-        assert math.isfinite(reading.explained)

@@ -123,7 +123,7 @@ def test_a_stated_scale_needs_no_cells(readings: Readings) -> None:
 
 
 def test_of_many_fields_a_dozen_are_read_evenly_spread(readings: Readings) -> None:
-    readings({k: 50.0 for k in range(100)})
+    readings(dict.fromkeys(range(100), 50.0))
     smear = smear_of(100)
     read = sorted(read_scale(smear, evenly_lit(smear)).readings)
     assert len(read) == MOST_FIELDS_READ

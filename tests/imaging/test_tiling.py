@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 from hemato_lab.errors import ConfigError
 from hemato_lab.imaging.tiling import margin_px, read_tile, tile_cores, tiles
 from hemato_lab.smear import ArraySource, Field, Window
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SIDES = st.integers(1, 70)
 TILE_SIZES = st.one_of(st.none(), st.integers(1, 90))
@@ -35,7 +38,9 @@ def test_cores_partition_the_field(width: int, height: int, tile_size: int | Non
 
 
 @given(SIDES, SIDES, TILE_SIZES, st.data())
-def test_every_centre_is_owned_by_exactly_one_tile(width: int, height: int, tile_size: int | None, data: st.DataObject) -> None:
+def test_every_centre_is_owned_by_exactly_one_tile(
+    width: int, height: int, tile_size: int | None, data: st.DataObject
+) -> None:
     # Centres on the border between two pixels, hence between two tiles, included.
     x = data.draw(st.one_of(st.integers(0, width - 1).map(lambda k: k - 0.5), st.floats(-0.5, width - 0.501)))
     y = data.draw(st.one_of(st.integers(0, height - 1).map(lambda k: k - 0.5), st.floats(-0.5, height - 0.501)))
@@ -44,7 +49,9 @@ def test_every_centre_is_owned_by_exactly_one_tile(width: int, height: int, tile
 
 @settings(deadline=None)
 @given(SIDES, SIDES, TILE_SIZES, st.integers(0, 30))
-def test_tiles_are_read_with_their_margin_cut_to_the_field(width: int, height: int, tile_size: int | None, margin: int) -> None:
+def test_tiles_are_read_with_their_margin_cut_to_the_field(
+    width: int, height: int, tile_size: int | None, margin: int
+) -> None:
     field = numbered(width, height)
     whole = field.read()
     read = list(tiles(field, 5, tile_size, margin))

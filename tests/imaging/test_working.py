@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -13,6 +13,9 @@ from hemato_lab.imaging.illumination import Illumination
 from hemato_lab.imaging.light import LINEAR_LIGHT
 from hemato_lab.imaging.working import RED_CELL_AREA, RED_CELL_DIAMETER, WorkingGrid, working_tile
 from hemato_lab.smear import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LAW = settings(deadline=None, max_examples=40)
 WIDTH, HEIGHT = 150, 120

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
 from hemato_lab.kernels.rays import RAYS, cast_rays, fill_stars
 
@@ -120,11 +119,10 @@ def stars(centres: np.ndarray, radii: np.ndarray, shape: tuple[int, int]) -> tup
 
 
 @settings(deadline=None, max_examples=50)
-@given(
-    arrays(np.float64, (3, 2), elements=st.floats(-5, 45)),
-    arrays(np.float64, (3, RAYS), elements=st.floats(0.25, 20)),
-)
-def test_overlaps_go_to_the_relatively_nearer_centre(centres: np.ndarray, radii: np.ndarray) -> None:
+@given(st.integers(0, 10_000))
+def test_overlaps_go_to_the_relatively_nearer_centre(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    centres, radii = random.uniform(-5, 45, (3, 2)), random.uniform(0.25, 20, (3, RAYS))
     shape = (35, 40)
     relative, doubt = stars(centres, radii, shape)
     ordered = np.sort(relative, axis=0)
@@ -132,4 +130,4 @@ def test_overlaps_go_to_the_relatively_nearer_centre(centres: np.ndarray, radii:
         doubt |= (ordered[1] - ordered[0] < 1e-9) & np.isfinite(ordered[1])
     expected = np.where(np.isfinite(ordered[0]), relative.argmin(axis=0) + 1, 0)
     np.testing.assert_array_equal(fill_stars(centres, radii, shape)[~doubt], expected[~doubt])
-    assert doubt.mean() < 0.5
+    assert doubt.mean() < 0.01

@@ -97,7 +97,7 @@ def test_contact_by_hand() -> None:
     labels[1:3, 3:5] = 2
     labels[0, 3] = 3
     labels[3, 7] = 4
-    # 1: 8 sides, 2 with 2. 2: 8 sides, 2 with 1 and 1 with 3. 3: 4 sides (one on the border), 1 with 2. 4: a corner pixel.
+    # 1: 8 sides, 2 with 2. 2: 8 sides, 2 with 1 and 1 with 3. 3: 4 sides, one on the border, 1 with 2. 4: a corner.
     np.testing.assert_allclose(contact_shares(labels, 5), [2 / 8, 3 / 8, 1 / 4, 0, 0])
 
 

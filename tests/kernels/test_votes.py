@@ -13,9 +13,7 @@ LAW = settings(deadline=None, max_examples=100)
 SHAPES = array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=12)
 
 
-def brute_force(
-    across: np.ndarray, down: np.ndarray, radii: np.ndarray, weakest: float, full: float
-) -> np.ndarray:
+def brute_force(across: np.ndarray, down: np.ndarray, radii: np.ndarray, weakest: float, full: float) -> np.ndarray:
     votes = np.zeros(across.shape, np.int64)
     for y, x in np.ndindex(across.shape):
         gradient = np.array([across[y, x], down[y, x]], np.float64)
