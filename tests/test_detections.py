@@ -16,9 +16,9 @@ from hemato_lab.errors import ConfigError
 LAW = settings(deadline=None, max_examples=60)
 CELLS = st.lists(
     st.tuples(
-        st.integers(0, 3),
-        st.floats(-5, 5),
-        st.floats(-5, 5),
+        st.integers(0, 2),
+        st.integers(-1, 1),
+        st.integers(-1, 1),
         st.floats(0, 50),
         st.sampled_from(vocabulary.DETECTOR_CLASSES),
         st.floats(0, 1),

@@ -40,7 +40,7 @@ FULL_EVIDENCE: Final = 1.6
 """Evidence of a free, round red cell: score 1."""
 LEAST_PROBABILITY: Final = 0.05
 """Platelet candidates below this probability are left out of the table altogether."""
-PLATELET_HALO: Final = 3.1
+PLATELET_HALO: Final = 3.4
 """Grid cells that a platelet's pale body reaches beyond its azure granules."""
 
 
@@ -87,7 +87,7 @@ class ClassicalDetector:
 
     def _white_cells(self, white: WhiteCells, working: WorkingTile) -> Detections:
         table, columns = self._measured(white.labels, len(white), working)
-        size = white.nucleus_area / (2 * LEAST_NUCLEUS_AREA * RED_CELL_AREA)
+        size = white.nucleus_area / (1.5 * LEAST_NUCLEUS_AREA * RED_CELL_AREA)
         return _named(WBC, 0.5 + 0.5 * np.minimum(size, 1.0), columns, table.area > 0)
 
     def _platelets(self, candidates: PlateletCandidates, working: WorkingTile) -> Detections:

@@ -30,13 +30,15 @@ LOBE_GAP: Final = 0.10
 """Gaps between lobes up to twice this many diameters are closed."""
 LOBE_SPREAD: Final = 0.22
 """Standard deviation, in diameters, of the smoothing that joins lobes into one nucleus."""
-CLOSEST_NUCLEI: Final = 0.95
+CLOSEST_NUCLEI: Final = 1.1
 """Nuclei nearer than this many red-cell diameters are lobes of one."""
 LEAST_LOBE_AREA: Final = 0.12
 """Of a red cell's area: smaller bodies apart from a nucleus are no lobes of it."""
-LEAST_NUCLEUS_AREA: Final = 0.45
-"""Of a red cell's area: smaller azure bodies are platelets; a nucleus cut by the border may have half of it."""
-LEAST_NUCLEUS_DENSITY: Final = 0.9
+LEAST_NUCLEUS_AREA: Final = 0.75
+"""Of a red cell's area, 33 um2; the nucleus of a small lymphocyte has 50 um2 (DOMAIN.md 2.3)."""
+LEAST_CUT_NUCLEUS: Final = 0.7
+"""A nucleus that the tile's edge cuts may have this share of it."""
+LEAST_NUCLEUS_DENSITY: Final = 1.1
 """Mean nuclear density of a nucleus at least; bluish red cells stay below."""
 CYTOPLASM_DENSITY: Final = 0.6
 """Of the foreground threshold: pale cytoplasm lies above."""
@@ -103,7 +105,7 @@ def find_white_cells(tile: WorkingTile, levels: Levels, nuclear: NDArray[np.floa
     table = measure(nuclei, count)
     stained_area = np.bincount(nuclei[stained], minlength=count + 1)[1:].astype(np.float64)
     cut = _touches_edge(table, nuclei.shape)
-    large = stained_area >= np.where(cut, 0.5, 1.0) * LEAST_NUCLEUS_AREA * RED_CELL_AREA
+    large = stained_area >= np.where(cut, LEAST_CUT_NUCLEUS, 1.0) * LEAST_NUCLEUS_AREA * RED_CELL_AREA
     total = np.bincount(nuclei.ravel(), np.where(stained, nuclear, 0).ravel().astype(np.float64), minlength=count + 1)[
         1:
     ]
@@ -283,7 +285,7 @@ def _free_surroundings(foreground: NDArray[np.bool_], table: ComponentTable) -> 
     return free
 
 
-_PLATELET_INTERCEPT: Final = -6.5
+_PLATELET_INTERCEPT: Final = -6.9
 _PLATELET_WEIGHTS: Final = (0.19, -0.652, 1.833, 5.725, 0.965, -2.058, 5.99)
 
 

@@ -256,7 +256,7 @@ def _add_pairs(table, edges, names, above, here):  # type: ignore[no-untyped-def
 
 
 @kernel(types.void(_TABLE, _INDICES, _INDICES, readonly(types.int64, 1), types.int64, several(types.intp, types.intp)))
-def _add_moments(table, edges, names, squares, y, runs):  # type: ignore[no-untyped-def]  # noqa: PLR0917
+def _add_moments(table, edges, names, squares, y, runs):  # type: ignore[no-untyped-def]
     """Add the runs of row y; `squares` holds the sums of all smaller squares."""
     for index in range(runs[0], runs[1]):
         start, end, row = np.int64(edges[2 * index]), np.int64(edges[2 * index + 1]), np.uint64(names[index] - 1)

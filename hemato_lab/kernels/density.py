@@ -1,7 +1,8 @@
 """Density of points on a grid: shared out and blurred, or summed kernel by kernel.
 
 Grid cell (column, row) has its centre at x = column, y = row, as pixels have. Densities are per cell: divide by the
-area of a cell. Sums run over the points in their given order, so that equal input gives equal bits.
+area of a cell. Points are first sorted into bands of rows whose cells fit the cache, and summed up there in their given
+order, so that equal input gives equal bits.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 from numba import types
 
-from hemato_lab.kernels._compiled import kernel, readonly, writable
+from hemato_lab.kernels._compiled import kernel, readonly, several, writable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _LANES: Final = 16
+_BAND_CELLS: Final = 32768
 _COLUMN = readonly(types.float64, 1)
+_SORTED = writable(types.float64, 1)
 _GRID = writable(types.float64, 2)
 
 
@@ -49,7 +52,7 @@ def deposit(
     shape, float64
         Weight in each cell.
     """
-    points = _columns(x, y, weights)
+    points = _columns(x, y, weights, shape)
     grid = np.zeros(shape)
     (_share if sharing == "cloud" else _assign)(*points, grid)
     return grid
@@ -125,7 +128,7 @@ def kernel_density(
     """
     if not (math.isfinite(bandwidth) and bandwidth > 0 and math.isfinite(truncate) and truncate > 0):
         raise ValueError(f"bandwidth and truncate of a density are positive and finite, not {bandwidth}, {truncate}")
-    points = _columns(x, y, weights)
+    points = _columns(x, y, weights, shape)
     half = bandwidth * truncate if form == "gaussian" else bandwidth
     margin = 2 * int(half) + 2 + _LANES
     canvas = np.zeros((shape[0], shape[1] + 2 * margin))
@@ -135,13 +138,36 @@ def kernel_density(
 
 
 def _columns(
-    x: NDArray[np.float64], y: NDArray[np.float64], weights: NDArray[np.float64] | None
+    x: NDArray[np.float64], y: NDArray[np.float64], weights: NDArray[np.float64] | None, shape: tuple[int, int]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Check and convert the columns; a single weight stands for all points."""
+    """Check, convert and sort the columns; a single weight stands for all points."""
     columns = [np.ascontiguousarray(column, np.float64) for column in (x, y, x if weights is None else weights)]
     if len({column.shape for column in columns}) != 1 or columns[0].ndim != 1:
         raise ValueError("x, y and weights of points are columns of one length")
-    return columns[0], columns[1], np.ones(1) if weights is None else columns[2]
+    shares = np.ones(1) if weights is None else columns[2]
+    fitting = _BAND_CELLS // max(1, shape[1])
+    return _into_bands(columns[0], columns[1], shares, shape[0], max(0, fitting.bit_length() - 1))  # type: ignore[no-any-return]
+
+
+@kernel(several(_SORTED, _SORTED, _SORTED)(_COLUMN, _COLUMN, _COLUMN, types.intp, types.intp))
+def _into_bands(x, y, weights, height, power):  # type: ignore[no-untyped-def]
+    """Sort points by bands of 2**power rows, in their given order within a band; what lies outside goes to an end."""
+    begins = np.zeros((height >> power) + 2, np.intp)
+    band = np.empty(x.size, np.uint32)
+    for index in range(x.size):
+        row = np.int64(min(max(y[index], 0.0), np.float64(height))) if y[index] == y[index] else np.int64(0)
+        band[index] = row >> power
+        begins[band[index] + 1] += 1
+    for index in range(1, begins.size):
+        begins[index] += begins[index - 1]
+    sorted_x, sorted_y, sorted_weights = np.empty(x.size), np.empty(x.size), np.ones(weights.size)
+    for index in range(x.size):
+        place = begins[band[index]]
+        begins[band[index]] += 1
+        sorted_x[place], sorted_y[place] = x[index], y[index]
+        if weights.size == x.size:
+            sorted_weights[place] = weights[index]
+    return sorted_x, sorted_y, sorted_weights
 
 
 @kernel(types.void(_COLUMN, _COLUMN, _COLUMN, _GRID))
@@ -201,7 +227,7 @@ def _blur(grid, taps, blurred):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def _fill_gaussian(start, centre, bandwidth, shape, scale, values):  # type: ignore[no-untyped-def]  # noqa: PLR0917
+def _fill_gaussian(start, centre, bandwidth, shape, scale, values):  # type: ignore[no-untyped-def]
     """Gaussian at whole positions from `start` on; `shape` is the Gaussian of whole distances.
 
     exp(-(i - f)^2 / 2 s^2) = exp(-i^2 / 2 s^2) exp(-f^2 / 2 s^2) exp(f / s^2)^i needs two exponentials a point.
@@ -221,7 +247,7 @@ def _fill_gaussian(start, centre, bandwidth, shape, scale, values):  # type: ign
 
 
 @kernel(types.void(_COLUMN, _COLUMN, _COLUMN, types.float64, types.float64, types.intp, _GRID))
-def _add_gaussians(x, y, weights, bandwidth, half, margin, canvas):  # type: ignore[no-untyped-def]  # noqa: PLR0917
+def _add_gaussians(x, y, weights, bandwidth, half, margin, canvas):  # type: ignore[no-untyped-def]
     height, width = canvas.shape[0], canvas.shape[1] - 2 * margin
     longest = 2 * int(half) + 2
     padded = (longest + _LANES - 1) // _LANES * _LANES
@@ -247,7 +273,7 @@ def _add_gaussians(x, y, weights, bandwidth, half, margin, canvas):  # type: ign
 
 
 @kernel(types.void(_COLUMN, _COLUMN, _COLUMN, types.float64, types.float64, types.intp, _GRID))
-def _add_epanechnikovs(x, y, weights, bandwidth, half, margin, canvas):  # type: ignore[no-untyped-def]  # noqa: PLR0917
+def _add_epanechnikovs(x, y, weights, bandwidth, half, margin, canvas):  # type: ignore[no-untyped-def]
     height, width = canvas.shape[0], canvas.shape[1] - 2 * margin
     unit = 2 / (math.pi * bandwidth * bandwidth)
     step = min(weights.size - 1, 1)

@@ -69,7 +69,7 @@ def _bucket(column, row, mask):  # type: ignore[no-untyped-def]
 
 
 @kernel(types.void(readonly(types.intp, 1), _COLUMN, _COLUMN, _COLUMN, types.float64, writable(types.boolean, 1)))
-def _keep(order, x, y, reach, side, kept):  # type: ignore[no-untyped-def]  # noqa: PLR0917
+def _keep(order, x, y, reach, side, kept):  # type: ignore[no-untyped-def]
     mask = 1
     while mask < 2 * order.size:
         mask *= 2

@@ -177,7 +177,7 @@ def _flood_part(lowest, offsets, reach, landscape, queues):  # type: ignore[no-u
 
 
 @kernel(types.void(_INDICES, _INDICES, _FLAGS, _OFFSETS, types.uint64, _LANDSCAPE))
-def _flood_parts(pixels, begins, flooded, offsets, reach, landscape):  # type: ignore[no-untyped-def]  # noqa: PLR0917
+def _flood_parts(pixels, begins, flooded, offsets, reach, landscape):  # type: ignore[no-untyped-def]
     """Flood part after part.
 
     A queue is a list linked through `following`; its head lies behind the pixels, so that an empty queue is no special
@@ -200,7 +200,7 @@ def _flood_parts(pixels, begins, flooded, offsets, reach, landscape):  # type: i
 
 
 @kernel(types.void(_RUNS, _INDICES, _INDICES, _FLAGS, _NUMBERS, writable(types.int32, 2)))
-def _collect(runs, pixels, begins, flooded, framed, labels):  # type: ignore[no-untyped-def]  # noqa: PLR0917
+def _collect(runs, pixels, begins, flooded, framed, labels):  # type: ignore[no-untyped-def]
     """Take the labels out of the frame; a part that was not flooded has those of its one seed, or none."""
     edges, first, names = runs
     for y in range(labels.shape[0]):

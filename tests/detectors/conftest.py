@@ -96,7 +96,7 @@ def phantom() -> Callable[..., Detected]:
     """Fields of a named recipe and seed with red cells of a given size."""
 
     @cache
-    def make(name: str, seed: int = 0, rbc_px: float = 40.0, size: tuple[int, int] = (800, 600)) -> Detected:
+    def make(name: str, seed: int = 0, rbc_px: float = 40.0, size: tuple[int, int] = (720, 540)) -> Detected:
         recipe = replace(RECIPES[name], um_per_px=RED_CELL_DIAMETER_UM / rbc_px)
         smear, truth = phantom_smear(recipe, seed, FIELDS.get(name, 1), *size)
         scale = smear.scale

@@ -106,16 +106,16 @@ def test_boxes_hold_their_centres_and_stay_on_the_field(phantom):
         assert ((cells["y_min"] <= cells["y"]) & (cells["y"] <= cells["y_max"])).all()
         assert (cells["x_min"] >= -0.5).all()
         assert (cells["y_min"] >= -0.5).all()
-        assert (cells["x_max"] <= 799.5).all()
-        assert (cells["y_max"] <= 599.5).all()
+        assert (cells["x_max"] <= 719.5).all()
+        assert (cells["y_max"] <= 539.5).all()
 
 
 def test_a_box_at_the_border_is_on_border(phantom):
     for recipe in RECIPES:
         cells = phantom(recipe).cells
-        at_border = (cells["x_min"] < 0) | (cells["y_min"] < 0) | (cells["x_max"] > 799) | (cells["y_max"] > 599)
+        at_border = (cells["x_min"] < 0) | (cells["y_min"] < 0) | (cells["x_max"] > 719) | (cells["y_max"] > 539)
         assert (cells["on_border"][at_border] == 1).all()
-        far = (cells["x_min"] > 3) & (cells["y_min"] > 3) & (cells["x_max"] < 796) & (cells["y_max"] < 596)
+        far = (cells["x_min"] > 3) & (cells["y_min"] > 3) & (cells["x_max"] < 716) & (cells["y_max"] < 536)
         assert (cells["on_border"][far] == 0).all()
 
 
@@ -202,10 +202,10 @@ def test_white_cells_are_measured_whole(phantom):
 
 
 MIRRORS = {
-    "left to right": (lambda pixels: pixels[:, ::-1], lambda x, y: (799 - x, y)),
-    "upside down": (lambda pixels: pixels[::-1], lambda x, y: (x, 599 - y)),
-    "quarter turn": (np.rot90, lambda x, y: (y, 799 - x)),
-    "half turn": (lambda pixels: pixels[::-1, ::-1], lambda x, y: (799 - x, 599 - y)),
+    "left to right": (lambda pixels: pixels[:, ::-1], lambda x, y: (719 - x, y)),
+    "upside down": (lambda pixels: pixels[::-1], lambda x, y: (x, 539 - y)),
+    "quarter turn": (np.rot90, lambda x, y: (y, 719 - x)),
+    "half turn": (lambda pixels: pixels[::-1, ::-1], lambda x, y: (719 - x, 539 - y)),
 }
 
 
@@ -248,7 +248,7 @@ def test_tiles_own_the_cells_of_the_field(phantom):
         assert all(tile.core.owns(x, y) for x, y in zip(cells["x"], cells["y"], strict=True))
         assert cells == cells.sorted()
         parts.append(cells)
-    assert len(parts) == len(tile_cores(field, 150)) == 24
+    assert len(parts) == len(tile_cores(field, 150)) == 20
     straddling = np.floor((whole["x_min"] + 0.5) / 150) != np.floor((whole["x_max"] + 0.5) / 150)
     assert np.count_nonzero(straddling) > 10
     assert Detections.concatenate(parts).sorted() == whole

@@ -103,6 +103,20 @@ def test_a_cell_beyond_the_window_takes_the_part_inside_or_the_nearest_pixel() -
     np.testing.assert_allclose(light[3], linear[7], atol=1e-6)
 
 
+@LAW
+@given(st.integers(0, 14), st.integers(1, 15), SHRINKING)
+def test_cells_cut_by_the_window_are_means_of_the_part_inside(first: int, size: int, step: float) -> None:
+    pixels = picture(30, 1)
+    last = first + size
+    columns = grid_of(pixels, step)[2]
+    covered = overlaps(columns, 30, step)[:, first:last]
+    seen = covered.sum(axis=1) > 1e-9
+    expected = covered[seen] @ TABLE[pixels[0, first:last]] / covered[seen].sum(axis=1, keepdims=True)
+    light = transmitted_light(pixels[:, first:last], (first, 0), (0, 0, columns, 1), step, TABLE)[0]
+    # A pixel that only the cell's end reaches by less than a rounding error may count or not.
+    np.testing.assert_allclose(light[seen], expected, atol=1e-6)
+
+
 def test_an_empty_grid_window_is_empty_and_any_layout_is_read() -> None:
     pixels = picture(10, 8)
     assert transmitted_light(pixels, (0, 0), (3, 3, 3, 5), 0.5, TABLE).shape == (2, 0, 3)

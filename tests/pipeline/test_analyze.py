@@ -1,0 +1,253 @@
+"""From a smear to its analysis."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+
+import jsonschema
+import numpy as np
+import pytest
+
+from hemato_lab.detections import Detections
+from hemato_lab.detectors import DETECTORS
+from hemato_lab.errors import ConfigError, ScaleNotCredibleError, UnreadableInputError
+from hemato_lab.export import render
+from hemato_lab.phantom import RECIPES
+from hemato_lab.pipeline import analyze
+from hemato_lab.report import RESEARCH_USE_NOTICE, Report, report_schema
+from hemato_lab.smear import Scale, Smear
+from hemato_lab.statistics import feature_statistics
+from hemato_lab.statistics.features import DOCUMENTED_KEYS
+
+DENSITIES = ("rbc-density", "platelet-density", "wbc-density")
+
+
+@pytest.fixture(scope="module")
+def analysis(phantom):
+    return analyze(phantom("acute_leukaemia", fields=2))
+
+
+def document(analysis) -> dict:
+    return json.loads(render(analysis, "json"))
+
+
+def details_of(analysis) -> dict:
+    return analysis.report.extension["feature_statistics"]
+
+
+def test_the_report_follows_the_schema_and_reads_back(analysis):
+    written = document(analysis)
+    jsonschema.Draft202012Validator(report_schema()).validate(written)
+    assert render(analysis, "json") == (Report.from_json(render(analysis, "json")).to_json(indent=2) + "\n").encode()
+
+
+def test_the_report_says_what_was_found(analysis):
+    counts = analysis.report.extension["cells_found"]
+    assert counts == {name: analysis.detections.count(name) for name in ("RBC", "WBC", "platelet")}
+    assert sum(counts.values()) == len(analysis.detections) > 20
+    assert f"{counts['RBC']} red cells" in analysis.report.pathology_report
+    assert "2 images were assessed" in analysis.report.pathology_report
+    assert RESEARCH_USE_NOTICE in analysis.report.pathology_report
+    assert analysis.report.file_ids == tuple(field.file_id for field in analysis.smear.fields)
+
+
+def test_what_was_not_looked_for_is_not_reported_as_absent(analysis):
+    assert analysis.report.feature_statistics["blast-density"].value == "not assessed"
+    assert not analysis.report.morphological_findings
+    assert "not assessed" in analysis.report.pathology_report
+
+
+def test_densities_are_those_of_the_table(analysis):
+    sizes = [(field.width, field.height) for field in analysis.smear.fields]
+    again = feature_statistics(analysis.detections, sizes, analysis.smear.scale, not_assessed={})
+    for key in DENSITIES:
+        assert analysis.report.feature_statistics[key] == again.documented[key]
+        low, high = details_of(analysis)[key]["limits_95"]
+        assert low <= float(analysis.report.feature_statistics[key].value) <= high
+
+
+def test_density_agrees_with_the_recipe(phantom):
+    """A field of 160 red cells: the recipe's density lies within the limits widened by a third."""
+    found = analyze(phantom("normal", size=(720, 540)))
+    low, high = details_of(found)["rbc-density"]["limits_95"]
+    assert 0.75 * low < RECIPES["normal"].red_cells_per_mm2 < 1.33 * high
+
+
+def test_provenance_reproduces_the_analysis(analysis):
+    provenance = document(analysis)["hemato_lab"]["provenance"]
+    assert provenance["scale"]["origin"] == "stated um/px"
+    assert provenance["parameters"]["detector"] == "classical"
+    assert [one["file_id"] for one in provenance["inputs"]] == list(analysis.report.file_ids)
+    assert render(analyze(analysis.smear, **provenance["parameters"]), "json") == render(analysis, "json")
+
+
+def test_a_field_has_the_cells_it_has_alone(phantom, analysis):
+    """With a stated scale fields are independent of each other and of their order."""
+    smear = phantom("acute_leukaemia", fields=2)
+    alone = [analyze(Smear("one", (field,), {}, smear.scale)).detections for field in smear.fields]
+    turned = analyze(Smear("turned", smear.fields[::-1], {}, smear.scale)).detections
+    for index, cells in enumerate(alone):
+        here = cells.with_columns(field=np.full(len(cells), index))
+        assert analysis.detections.select(analysis.detections["field"] == index) == here
+        there = cells.with_columns(field=np.full(len(cells), 1 - index))
+        assert turned.select(turned["field"] == 1 - index) == there
+
+
+def test_the_scale_is_told_from_the_cells_when_none_is_stated(phantom):
+    stated = phantom("normal", size=(640, 480))
+    scale = analyze(Smear("unscaled", stated.fields)).smear.scale
+    assert scale.origin == "estimated from red cells"
+    assert scale.rbc_diameter_px == pytest.approx(30.0, rel=0.08)
+
+
+def test_a_stated_scale_that_the_cells_contradict_is_flagged(phantom):
+    smear = phantom("normal", size=(640, 480))
+    wrong = analyze(Smear("wrong", smear.fields, {}, Scale.from_rbc_diameter_px(45.0)))
+    (quality,) = wrong.quality.values()
+    assert "differ by" in quality["scale"]
+
+
+def test_the_operating_score_only_removes_cells(phantom):
+    smear = phantom("normal")
+    every, some = analyze(smear, minimum_score=0.0).detections, analyze(smear, minimum_score=0.9).detections
+    assert 0 < len(some) < len(every)
+    assert some == every.select(every["score"] >= 0.9)
+
+
+def test_progress_counts_every_tile_once(phantom):
+    steps: list[tuple[int, int]] = []
+    analyze(phantom("normal", fields=2), tile_size=200, progress=lambda done, total: steps.append((done, total)))
+    assert steps == [(done, 12) for done in range(1, 13)]
+
+
+@pytest.mark.parametrize(
+    "options", [{"threads": 0}, {"tile_size": 0}, {"tile_size": -5}, {"detector": "best"}, {"rbc_per_ul": 0.0}]
+)
+def test_impossible_settings_are_refused(phantom, options: dict):
+    with pytest.raises(ConfigError) as caught:
+        analyze(phantom("normal"), **options)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_interrupt_stops_the_tiles_that_wait(phantom, monkeypatch):
+    """Ctrl-C during a slide does not work off the rest of it first."""
+    worked: list[int] = []
+
+    def counting(_calibration):
+        def detect(tile) -> Detections:
+            worked.append(1)
+            return Detections.empty()
+
+        return detect
+
+    def interrupt(_done: int, _total: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(DETECTORS, "counting", counting)
+    with pytest.raises(KeyboardInterrupt):
+        analyze(phantom("normal"), detector="counting", tile_size=2, progress=interrupt)
+    assert len(worked) < 210 * 160 / 2
+
+
+# What is no picture of cells
+
+
+@pytest.mark.parametrize("value", [0, 128, 200, 255])
+def test_a_flat_picture_without_scale_is_refused(field_of, value: int):
+    with pytest.raises(ScaleNotCredibleError, match="cannot be told") as caught:
+        analyze(Smear("flat", (field_of(value, "flat.png"),)))
+    assert caught.value.subject == "flat.png"
+    assert "rbc_diameter_px" in caught.value.hint
+
+
+@pytest.mark.parametrize("value", [0, 128, 200, 255])
+def test_a_flat_picture_with_a_scale_has_an_honest_empty_report(field_of, stated, value: int):
+    found = analyze(Smear("flat", (field_of(value),), {}, stated))
+    written = document(found)
+    jsonschema.Draft202012Validator(report_schema()).validate(written)
+    assert len(found.detections) == 0
+    for key in DENSITIES:
+        assert found.report.feature_statistics[key].value == "0"
+        low, high = details_of(found)[key]["limits_95"]
+        assert low == 0
+        assert high > 100  # three cells might have been missed by chance on so small an area
+    assert found.report.feature_statistics["blast-density"].value == "not assessed"
+    assert "wbc-concentration" not in found.report.feature_statistics
+    assert "candidates found: 0 red cells, 0 white cells, 0 platelets" in found.report.pathology_report
+    (quality,) = found.quality.values()
+    assert quality["stain"].startswith("not assessed")
+    assert quality["focus"].startswith("not assessed")
+    assert quality["monolayer"].startswith("not assessed")
+
+
+def test_black_and_white_pictures_fail_the_exposure_check(field_of, stated):
+    for value, word in ((0, "dark"), (255, "over-exposed")):
+        (quality,) = analyze(Smear("flat", (field_of(value),), {}, stated)).quality.values()
+        assert quality["exposure"].startswith(word)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1), (3, 2), (16, 16)])
+def test_a_tiny_picture_is_refused_or_empty(field_of, stated, size: tuple[int, int]):
+    field = field_of(220, "tiny.png", size)
+    with pytest.raises(ScaleNotCredibleError):
+        analyze(Smear("tiny", (field,)))
+    found = analyze(Smear("tiny", (field,), {}, stated))
+    assert len(found.detections) == 0
+    assert all(found.report.feature_statistics[key].value == "not assessed" for key in DOCUMENTED_KEYS)
+    assert "wbc-density" not in found.report.feature_statistics
+    assert "no field is large enough" in details_of(found)["rbc-density"]["reason"]
+    assert render(found, "html")
+    assert render(found, "png")
+
+
+@pytest.mark.parametrize("pattern", ["noise", "stripes", "squares", "gradient"])
+def test_pictures_of_other_things_end_in_a_report_or_a_typed_refusal(field_of, stated, pattern: str):
+    rows, columns = np.indices((240, 320))
+    grey = {
+        "noise": np.random.default_rng(0).integers(0, 256, rows.shape),
+        "stripes": 255 * (columns // 9 % 2),
+        "squares": 255 * ((columns // 24 + rows // 24) % 2),
+        "gradient": columns * 255 // 319,
+    }[pattern]
+    field = field_of(np.repeat(grey[..., None], 3, axis=2).astype(np.uint8), pattern)
+    analyze(Smear(pattern, (field,), {}, stated))
+    with suppress(ScaleNotCredibleError):
+        analyze(Smear(pattern, (field,)))
+
+
+def test_empty_fields_beside_full_ones_are_kept_apart(phantom, field_of):
+    """A flat field has no cells, and takes none from the others."""
+    smear = phantom("normal")
+    flat = field_of(225, "flat.png", (420, 320))
+    found = analyze(Smear("both", (flat, *smear.fields), {}, smear.scale))
+    assert set(found.detections["field"].tolist()) == {1}
+    assert len(found.detections) == len(analyze(smear).detections)
+
+
+@pytest.mark.parametrize("reads", range(6))
+@pytest.mark.parametrize("scale", ["stated", "estimated"])
+def test_a_file_that_disappears_is_left_out_whenever_that_happens(phantom, failing_field, scale: str, reads: int):
+    """Whichever step meets the end of it, the other files are analysed and the bad one is listed with the reason."""
+    smear = phantom("normal", size=(640, 480))
+    known = smear.scale if scale == "stated" else None
+    found = analyze(Smear("both", (failing_field(smear, reads), *smear.fields), {}, known))
+    if found.smear.skipped:
+        (skipped,) = found.smear.skipped
+        assert (skipped.name, skipped.code) == ("gone.jpg", "unreadable")
+        assert "has gone" in skipped.reason
+        assert document(found)["hemato_lab"]["provenance"]["skipped"][0]["name"] == "gone.jpg"
+        assert [field.name for field in found.smear.fields] == [field.name for field in smear.fields]
+        assert set(found.detections["field"].tolist()) == {0}
+        assert list(found.quality) == [field.name for field in found.smear.fields]
+    else:
+        assert reads > 1
+        assert len(found.smear.fields) == 2
+
+
+@pytest.mark.parametrize("reads", [0, 1])
+def test_a_single_file_that_disappears_is_one_typed_error(phantom, failing_field, reads: int):
+    smear = phantom("normal")
+    with pytest.raises(UnreadableInputError) as caught:
+        analyze(Smear("gone", (failing_field(smear, reads),), {}, smear.scale))
+    assert caught.value.subject == "gone.jpg"
