@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+TURN_MS = 20.0
 
 
 @dataclass(frozen=True)
@@ -31,17 +34,27 @@ class Verdict:
         return self.ratio >= self.required
 
 
+def milliseconds(call: Callable[[], Any], times: int) -> float:
+    start = time.process_time_ns()
+    for _ in range(times):
+        call()
+    return (time.process_time_ns() - start) / 1e6 / times
+
+
 def median_milliseconds(contenders: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
-    """Median CPU milliseconds of each contender; all are called once before, then in turns."""
-    spent: dict[str, list[float]] = {name: [] for name in contenders}
+    """Median CPU milliseconds of each contender.
+
+    All are called once before. Then they take turns, each called as often in its turn as fills `TURN_MS`, so that short
+    calls are not charged for the caches that the longer ones before them emptied.
+    """
     for call in contenders.values():
         call()
+    times = {name: max(1, math.ceil(TURN_MS / milliseconds(call, 1))) for name, call in contenders.items()}
+    spent: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(repeats):
         for name, call in contenders.items():
-            start = time.process_time_ns()
-            call()
-            spent[name].append((time.process_time_ns() - start) / 1e6)
-    return {name: statistics.median(times) for name, times in spent.items()}
+            spent[name].append(milliseconds(call, times[name]))
+    return {name: statistics.median(values) for name, values in spent.items()}
 
 
 def verdicts(goal: str, subject: str, spent: Mapping[str, float], required: Mapping[str, float]) -> list[Verdict]:

@@ -21,7 +21,7 @@ SHARES = ("circularity", "solidity", "pallor_ratio", "on_border", "overlapped", 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_red_cells_are_found(phantom, recipe: str):
     found = phantom(recipe).scores(RBC)
-    assert found.truth > 60
+    assert found.truth > 40
     assert found.f1 >= 0.9
 
 
@@ -162,9 +162,9 @@ def test_measured_size_follows_true_size(single):
 
 
 def test_long_cells_measure_long_and_turned_as_drawn(phantom):
-    found, truth = phantom("poikilocytosis", 3).pairs(RBC)
+    found, truth = phantom("iron_deficiency").pairs(RBC)
     long = (truth["name"] == "elliptocyte") & (truth["on_border"] == 0) & (truth["overlapped"] == 0)
-    assert np.count_nonzero(long) >= 3
+    assert np.count_nonzero(long) >= 2
     ratio = (found["major_axis_um"] / found["minor_axis_um"])[long]
     drawn = (truth["major_axis_um"] / truth["minor_axis_um"])[long]
     np.testing.assert_allclose(ratio, drawn, rtol=0.12)

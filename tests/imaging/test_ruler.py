@@ -114,9 +114,12 @@ def test_a_slide_is_read_on_samples_of_it(phantom: Callable[..., Phantom], monke
     assert read(field).diameter_px == pytest.approx(true_diameter_px(truth, recipe), rel=0.08)
 
 
-def test_a_large_field_is_searched_shrunk(phantom: Callable[..., Phantom], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("share", [0.6, 0.14])
+def test_a_large_field_is_searched_shrunk(
+    share: float, phantom: Callable[..., Phantom], monkeypatch: pytest.MonkeyPatch
+) -> None:
     field, truth, recipe = phantom("normal", 0.05, seed=5, size=(900, 700))
-    monkeypatch.setattr(ruler, "VIEW_PIXELS", 90_000)
+    monkeypatch.setattr(ruler, "VIEW_PIXELS", round(share * field.window.area))
     assert read(field).diameter_px == pytest.approx(true_diameter_px(truth, recipe), rel=0.08)
 
 

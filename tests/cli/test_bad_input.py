@@ -1,0 +1,235 @@
+"""Bad input ends in one typed error, one line and an exit code, or in an honest empty report; never in a traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+from hemato_lab import analyze, open_smear
+from hemato_lab.errors import (
+    ArchiveError,
+    FormatMismatchError,
+    ImageTooLargeError,
+    InputError,
+    IntegrityError,
+    NoImagesError,
+    ScaleNotCredibleError,
+    UnreadableInputError,
+)
+from hemato_lab.formats.caching import WHOLE_IMAGES
+
+ERRORS = {
+    "empty.jpg": (UnreadableInputError, "is empty"),
+    "text.jpg": (FormatMismatchError, "plain text"),
+    "cut.jpg": (UnreadableInputError, "cut short"),
+    "cut.png": (UnreadableInputError, "cut short"),
+    "bomb.png": (ImageTooLargeError, "30000 x 30000"),
+}
+BLANK = ("one_pixel.png", "black.png", "white.png", "no_cells.png")
+SCALE = ("--rbc-diameter-px", "30")
+
+
+def refused(outcome, *words: str) -> None:
+    """One line on standard error that names the file and what to do, nothing on standard output, exit code 3."""
+    assert outcome.code == 3
+    assert outcome.out == ""
+    assert outcome.err.startswith("hemato-lab: ")
+    assert outcome.err.count("\n") == 1
+    assert outcome.err.rstrip().endswith(")"), "the hint stands in brackets at the end"
+    assert "Traceback" not in outcome.err
+    for word in words:
+        assert word in outcome.err
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_a_bad_file_is_one_typed_error(tmp_path, bad_files, command, name: str):
+    path = tmp_path / name
+    path.write_bytes(bad_files[name])
+    kind, words = ERRORS[name]
+    with pytest.raises(kind, match=words) as caught:
+        analyze(open_smear(path))
+    assert caught.value.subject == str(path)
+    assert caught.value.hint
+    refused(command("analyze", path, "--out", tmp_path / "out"), str(path), words)
+    assert list((tmp_path / "out").glob("*")) == []
+
+
+@pytest.mark.parametrize("name", BLANK)
+def test_a_picture_without_cells_and_without_scale_is_refused(tmp_path, blank_files, command, name: str):
+    path = tmp_path / name
+    path.write_bytes(blank_files[name])
+    with pytest.raises(ScaleNotCredibleError):
+        analyze(open_smear(path))
+    refused(command("analyze", path, "--json"), name, "rbc_diameter_px")
+
+
+@pytest.mark.parametrize("name", BLANK)
+def test_a_picture_without_cells_and_with_scale_has_an_empty_report(tmp_path, blank_files, command, name: str):
+    path = tmp_path / name
+    path.write_bytes(blank_files[name])
+    outcome = command("analyze", path, "--json", *SCALE)
+    assert (outcome.code, outcome.err) == (0, "")
+    report = json.loads(outcome.out)
+    assert report["hemato_lab"]["cells_found"] == {"RBC": 0, "WBC": 0, "platelet": 0}
+    value = "not assessed" if name == "one_pixel.png" else "0"
+    assert report["feature_statistics"]["rbc-density"] == {"value": value, "unit": "/mm2"}
+    assert "0 red cells, 0 white cells, 0 platelets" in report["pathology_report"]
+
+
+def test_files_are_written_for_an_empty_report_too(tmp_path, blank_files, command):
+    path = tmp_path / "no_cells.png"
+    path.write_bytes(blank_files["no_cells.png"])
+    outcome = command("analyze", path, "--out", tmp_path / "out", *SCALE)
+    assert outcome.code == 0
+    assert {"report.json", "cells.csv", "picture.png", "report.html"} <= {
+        one.name for one in (tmp_path / "out").iterdir()
+    }
+    assert (tmp_path / "out/cells.csv").read_text().count("\n") == 1  # the head alone
+
+
+def test_a_good_image_among_bad_ones_is_analysed(good_among_bad, photograph, tmp_path, command):
+    outcome = command("analyze", good_among_bad, "--json", *SCALE)
+    assert (outcome.code, outcome.err) == (0, "")
+    report = json.loads(outcome.out)
+    skipped = {one["name"]: one for one in report["hemato_lab"]["provenance"]["skipped"]}
+    assert skipped.keys() == ERRORS.keys()
+    for name, (kind, words) in ERRORS.items():
+        assert skipped[name]["code"] == kind.code
+        assert words in skipped[name]["reason"]
+        assert "\n" not in skipped[name]["reason"]
+    (tmp_path / "good.jpg").write_bytes(photograph)
+    alone = json.loads(command("analyze", tmp_path / "good.jpg", "--json", *SCALE).out)
+    assert report["hemato_lab"]["cells_found"]["RBC"] > 10
+    assert report["hemato_lab"]["cells_found"] == alone["hemato_lab"]["cells_found"]
+    assert report["feature_statistics"] == alone["feature_statistics"]
+    assert report["file_ids"] == alone["file_ids"]
+
+
+def test_the_skipped_files_are_shown_to_people_too(good_among_bad, tmp_path, command):
+    outcome = command("analyze", good_among_bad, "--out", tmp_path / "out", *SCALE)
+    assert outcome.code == 0
+    page = (tmp_path / "out/report.html").read_text()
+    for name in ERRORS:
+        assert name in outcome.out
+        assert name in page
+
+
+def test_bad_files_alone_are_one_error(good_among_bad, command):
+    (good_among_bad / "good.jpg").unlink()
+    with pytest.raises(NoImagesError, match="none of 5 images"):
+        open_smear(good_among_bad)
+    refused(command("analyze", good_among_bad, "--json"), "none of 5 images")
+
+
+@pytest.mark.parametrize("content", ["nothing", "notes", "subfolder"])
+def test_a_folder_without_images(tmp_path, command, content: str):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    if content == "notes":
+        (folder / "notes.txt").write_text("no image")
+    if content == "subfolder":
+        (folder / "deeper").mkdir()
+    with pytest.raises(NoImagesError, match="holds no image"):
+        open_smear(folder)
+    refused(command("analyze", folder, "--json"), str(folder), "holds no image")
+
+
+def test_a_missing_path(tmp_path, command):
+    refused(command("analyze", tmp_path / "nowhere.jpg", "--json"), "nowhere.jpg", "does not exist")
+
+
+def test_a_missing_path_beside_a_good_one(tmp_path, photograph, command):
+    (tmp_path / "good.jpg").write_bytes(photograph)
+    outcome = command("analyze", tmp_path / "good.jpg", tmp_path / "nowhere.jpg", "--json", *SCALE)
+    assert outcome.code == 0
+    (skipped,) = json.loads(outcome.out)["hemato_lab"]["provenance"]["skipped"]
+    assert (skipped["name"], skipped["code"]) == ("nowhere.jpg", "unreadable")
+
+
+def test_a_file_that_may_not_be_opened(forbidden, command):
+    with pytest.raises(UnreadableInputError, match="ermi"):
+        open_smear(forbidden / "secret.jpg")
+    refused(command("analyze", forbidden / "secret.jpg", "--json"), "secret.jpg")
+
+
+def test_a_file_that_may_not_be_opened_beside_a_good_one(forbidden):
+    smear = open_smear(forbidden, rbc_diameter_px=30)
+    (skipped,) = smear.skipped
+    assert (skipped.name, skipped.code) == ("secret.jpg", "unreadable")
+    assert len(analyze(smear).detections) > 10
+
+
+def test_a_folder_that_may_not_be_listed(forbidden, command):
+    folder = forbidden
+    if os.getuid() == 0:
+        os.seteuid(0)
+    folder.chmod(0o311)
+    if os.getuid() == 0:
+        os.seteuid(65534)
+    refused(command("analyze", folder, "--json"), str(folder))
+
+
+def test_an_archive_bomb_is_refused_as_a_whole(tmp_path, archive_bomb, command):
+    path = tmp_path / "bomb.zip"
+    path.write_bytes(archive_bomb)
+    with pytest.raises(ArchiveError):
+        open_smear(path)
+    refused(command("analyze", path, "--json"), "bomb.zip")
+
+
+def test_an_archive_bomb_beside_a_good_file_is_left_out(tmp_path, photograph, archive_bomb):
+    (tmp_path / "bomb.zip").write_bytes(archive_bomb)
+    (tmp_path / "good.jpg").write_bytes(photograph)
+    smear = open_smear([tmp_path / "good.jpg", tmp_path / "bomb.zip"], rbc_diameter_px=30)
+    assert [one.code for one in smear.skipped] == ["archive"]
+    assert len(analyze(smear).detections) > 10
+
+
+@pytest.mark.parametrize("change", ["deleted", "emptied", "cut", "other"])
+def test_a_file_that_changes_between_opening_and_analysis(tmp_path, photograph, bad_files, change: str):
+    """Its pixels were not those of the hash, so it is left out; the other file is analysed."""
+    for name in ("changing.jpg", "good.jpg"):
+        (tmp_path / name).write_bytes(photograph)
+    smear = open_smear(tmp_path, rbc_diameter_px=30)
+    alone = open_smear(tmp_path / "changing.jpg", rbc_diameter_px=30)
+    WHOLE_IMAGES.clear()
+    changing = tmp_path / "changing.jpg"
+    if change == "deleted":
+        changing.unlink()
+    else:
+        content = {"emptied": b"", "cut": bad_files["cut.jpg"], "other": photograph[:-2] + b"\0\xff\xd9"}[change]
+        changing.write_bytes(content)
+    found = analyze(smear)
+    (skipped,) = found.smear.skipped
+    assert skipped.name == "changing.jpg"
+    assert skipped.code in {UnreadableInputError.code, IntegrityError.code}
+    assert [field.name for field in found.smear.fields] == ["good.jpg"]
+    assert len(found.detections) > 10
+    WHOLE_IMAGES.clear()
+    with pytest.raises(InputError, match=r"changing\.jpg"):
+        analyze(alone)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("--um-per-px", "12"), 3, "um per pixel"),
+        (("--um-per-px", "nan"), 3, "um per pixel"),
+        (("--rbc-diameter-px", "-3"), 3, "um per pixel"),
+        (("--rbc-diameter-px", "30", "--um-per-px", "0.1"), 3, "state only the one"),
+        (("--detector", "best"), 2, "no detector is called 'best'"),
+        (("--tile-size", "0"), 2, "tile size"),
+        (("--threads", "0"), 2, "threads"),
+        (("--rbc-per-ul", "-1"), 2, "per"),
+        (("--nonsense",), 2, "nonsense"),
+    ],
+)
+def test_impossible_options(good, command, arguments: tuple[str, ...], code: int, words: str):
+    scale = () if any("px" in one for one in arguments) else SCALE
+    outcome = command("analyze", good, "--json", *scale, *arguments)
+    assert outcome.code == code
+    assert outcome.out == ""
+    assert words in outcome.err
+    assert "Traceback" not in outcome.err
