@@ -55,7 +55,8 @@ class HematoError(Exception):
     def __str__(self) -> str:
         head = f"{self.subject}: {self.problem}" if self.subject else self.problem
         text = f"{head} ({self.hint})" if self.hint else head
-        return " ".join(text.split())
+        # Names come from files: what a terminal would act on is shown as a replacement character.
+        return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in " ".join(text.split()))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self)!r})"

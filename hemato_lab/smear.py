@@ -194,7 +194,7 @@ class Scale:
         if not (math.isfinite(self.um_per_px) and low <= self.um_per_px <= high):
             raise ScaleNotCredibleError(
                 f"{self.um_per_px:.4g} um per pixel is outside {low}-{high}",
-                hint="state the pixel size (um_per_px) or the diameter of a red cell in pixels (rbc_diameter_px)",
+                hint="state another pixel size (um_per_px) or diameter of a red cell in pixels (rbc_diameter_px)",
             )
 
     @classmethod
@@ -285,7 +285,12 @@ class Smear:
 
     def __post_init__(self) -> None:
         if not self.fields:
-            raise ConfigError("a smear has at least one field", subject=self.name)
+            raise ConfigError("a smear has at least one field", subject=self.name, hint="add an image to it")
+        seen: set[str] = set()
+        for one in self.fields:
+            if one.name in seen:
+                raise ConfigError("two fields have this name", subject=one.name, hint="give each its own")
+            seen.add(one.name)
 
     def __len__(self) -> int:
         return len(self.fields)

@@ -142,6 +142,7 @@ def _statistic_row(key: str, statistic: FeatureStatistic) -> tuple[str, ...]:
     remarks = [details["reason"]] if "reason" in details else []
     remarks += [details["assumption"]] if "assumption" in details else []
     remarks += ["fewer cells than needed"] if details.get("insufficient_count") else []
+    remarks += ["spread between fields not known"] if _one_field(details) else []
     scale_limits = details.get("limits_95_with_scale")
     return (
         key,
@@ -152,6 +153,12 @@ def _statistic_row(key: str, statistic: FeatureStatistic) -> tuple[str, ...]:
         value_text(details["n"]) if "n" in details else "",
         "; ".join(value_text(remark) for remark in remarks),
     )
+
+
+def _one_field(details: Mapping[str, Any]) -> bool:
+    """Tell whether limits rest on counting alone because there was but one field."""
+    spread = details.get("overdispersion")
+    return isinstance(spread, Mapping) and spread.get("estimable") is False
 
 
 def _limits_text(limits: Iterable[Any]) -> str:

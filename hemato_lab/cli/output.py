@@ -44,7 +44,9 @@ def write_files(analysis: Analysis, folder: Path) -> list[Path]:
         "heatmap.png": "heatmap",
         "report.html": "html",
     }
-    return [write(analysis, folder / name, file_format) for name, file_format in names.items()]
+    notice = folder / "NOTICE.txt"
+    notice.write_text(f"{RESEARCH_USE_NOTICE}\n", encoding="utf-8")
+    return [*(write(analysis, folder / name, file_format) for name, file_format in names.items()), notice]
 
 
 def print_tables(analysis: Analysis) -> None:

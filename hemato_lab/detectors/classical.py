@@ -87,6 +87,7 @@ class ClassicalDetector:
 
     def _white_cells(self, white: WhiteCells, working: WorkingTile) -> Detections:
         table, columns = self._measured(white.labels, len(white), working)
+        columns["pallor_ratio"] = np.full(len(white), np.nan)
         size = white.nucleus_area / (1.5 * LEAST_NUCLEUS_AREA * RED_CELL_AREA)
         return _named(WBC, 0.5 + 0.5 * np.minimum(size, 1.0), columns, table.area > 0)
 
@@ -98,7 +99,13 @@ class ClassicalDetector:
         columns["y_min"] = np.maximum(columns["y_min"] - halo, -0.5)
         columns["x_max"] = np.minimum(columns["x_max"] + halo, right)
         columns["y_max"] = np.minimum(columns["y_max"] + halo, bottom)
+        um = 2 * halo * self.calibration.scale.um_per_px
         columns["radius"] = columns["radius"] + halo
+        for key in ("equivalent_diameter_um", "major_axis_um", "minor_axis_um"):
+            columns[key] = columns[key] + um
+        columns["perimeter_um"] = columns["perimeter_um"] + np.pi * um
+        columns["area_um2"] = np.pi / 4 * columns["equivalent_diameter_um"] ** 2
+        columns["pallor_ratio"] = np.full(len(candidates), np.nan)
         likely = (candidates.probability >= LEAST_PROBABILITY) & (table.area > 0)
         rows = np.flatnonzero(likely)
         # Granules of one platelet can stand apart: the likelier of two that lie within a radius stays.

@@ -293,7 +293,8 @@ def platelet_probability(evidence: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the probability of a platelet from `platelet_evidence`, shape (n,).
 
     A logistic function fitted on the training splits of three public sets (bccd, deepbionet, txl_pbc_cells; each set
-    with equal weight) against their platelet boxes; white cells' own bodies left out.
+    with equal weight) against their platelet boxes, white cells' own bodies left out; its intercept was then chosen on
+    their training and validation splits. `models/training/fit_platelets.py` repeats the fit.
     """
     total = _PLATELET_INTERCEPT + evidence @ np.array(_PLATELET_WEIGHTS)
     probability: NDArray[np.float64] = 1 / (1 + np.exp(-total))

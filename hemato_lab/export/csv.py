@@ -18,7 +18,7 @@ def render(analysis: Analysis) -> bytes:
     frame = analysis.to_frame()
     for column in ("field_name", "name"):
         frame[column] = [_harmless(text) for text in frame[column]]
-    return frame.to_csv(index=False, float_format="%.4f", lineterminator="\n").encode()
+    return frame.to_csv(index=False, float_format="%.4f", lineterminator="\n").encode("utf-8", "backslashreplace")
 
 
 def _harmless(text: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from hemato_lab.errors import ConfigError
 from hemato_lab.report import RESEARCH_USE_NOTICE
 from hemato_lab.statistics.heatmap import heat_map
 from hemato_lab.vocabulary import RBC
@@ -44,7 +45,7 @@ def picture(analysis: Analysis, index: int) -> Image.Image:
     """
     field, scale = analysis.smear.fields[index], analysis.smear.scale
     if scale is None:
-        return _with_legend(Image.new("RGB", (WIDTH, WIDTH * field.height // field.width), "white"), 0.0)
+        raise ConfigError("no density without a scale", subject=field.name, hint="state the scale of the smear")
     density = heat_map(analysis.cells_of(index).named(RBC), (field.width, field.height), scale)
     height = max(1, round(WIDTH * field.height / field.width))
     top = float(density.per_mm2.max())

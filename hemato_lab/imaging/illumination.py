@@ -16,13 +16,14 @@ import numpy as np
 from hemato_lab.imaging.light import DENSITY
 from hemato_lab.imaging.sampling import sample_windows
 from hemato_lab.kernels.components import label_and_measure
+from hemato_lab.smear import Window
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from hemato_lab.smear import RGB, Field, Window
+    from hemato_lab.smear import RGB, Field
 
 BLOCKS_A_SIDE: Final = 12
 """The field is cut into this many blocks a side; each gives one sample of the background."""
@@ -30,6 +31,8 @@ BRIGHTEST_SHARE: Final = 0.12
 """Share of a block's pixels that is taken for its background."""
 LIT_RASTER_SIDE: Final = 160
 """Longest side of the raster that marks the lit part."""
+SLIDE_RASTER_SIDE: Final = 40
+"""The same for fields that are too large to be read whole for this."""
 DARK_FRACTION: Final = 0.35
 """Below this fraction of the field's bright level (stored values) a pixel may belong to the dark surround."""
 SURROUND_SHARE: Final = 0.01
@@ -51,7 +54,7 @@ class Illumination:
     lit : NDArray, shape (rows, columns), bool
         Coarse raster over the field: False in the dark surround of a picture through an eyepiece.
     residual : float
-        Median absolute misfit of the background blocks, in density.
+        Median absolute misfit of the background blocks, in density, mean of the channels.
     """
 
     coefficients: NDArray[np.float64]
@@ -112,7 +115,7 @@ def fit_illumination(field: Field) -> Illumination:
     windows = sample_windows(field)
     whole = len(windows) == 1
     pixels = [field.read(window) for window in windows]
-    lit = _lit_raster(pixels[0]) if whole else np.ones((1, 1), np.bool_)
+    lit = _lit_raster(_coarse_brightness(field, pixels[0] if whole else None))
     places, values = _block_backgrounds(windows, pixels, lit, field)
     design = _design((2 * places[:, 0] + 1) / field.width - 1, (2 * places[:, 1] + 1) / field.height - 1)
     coefficients, residual = _fit_bright_side(design, values)
@@ -123,11 +126,21 @@ def _design(u: NDArray[np.float64], v: NDArray[np.float64]) -> NDArray[np.float6
     return np.stack([np.ones_like(u), u, v, u * u, u * v, v * v], axis=-1)
 
 
-def _lit_raster(pixels: RGB) -> NDArray[np.bool_]:
+def _coarse_brightness(field: Field, pixels: RGB | None) -> NDArray[np.uint8]:
+    """Return the brightest channel on a raster over the field; of a slide only the raster's pixels are read."""
+    side = LIT_RASTER_SIDE if pixels is not None else SLIDE_RASTER_SIDE
+    step = max(1, -(-max(field.height, field.width) // side))
+    top, left = min(step // 2, field.height - 1), min(step // 2, field.width - 1)
+    if pixels is not None:
+        brightness: NDArray[np.uint8] = pixels[top::step, left::step].max(axis=2)
+        return brightness
+    rows, columns = range(top, field.height, step), range(left, field.width, step)
+    read = [[field.read(Window(x, y, x + 1, y + 1)).max() for x in columns] for y in rows]
+    return np.array(read, np.uint8)
+
+
+def _lit_raster(brightness: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Mark what is not a large dark region at the border; one raster cell more is given up around it."""
-    height, width = pixels.shape[:2]
-    step = max(1, -(-max(height, width) // LIT_RASTER_SIDE))
-    brightness = pixels[step // 2 :: step, step // 2 :: step].max(axis=2)
     dark = brightness < DARK_FRACTION * np.percentile(brightness, 90)
     labels, table = label_and_measure(dark)
     rows, columns = dark.shape
@@ -196,4 +209,4 @@ def _fit_bright_side(design: NDArray[np.float64], values: NDArray[np.float64]) -
     fitted = np.zeros((design.shape[1], 3))
     # Rounded, so that different linear-algebra libraries give one and the same background.
     fitted[:terms] = np.round(np.linalg.lstsq(used * root, values * root, rcond=None)[0], 9)
-    return fitted, scatter
+    return fitted, scatter / 3

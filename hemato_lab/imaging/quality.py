@@ -12,6 +12,7 @@ import numpy as np
 from scipy import ndimage
 
 from hemato_lab.imaging.sampling import sample_windows
+from hemato_lab.imaging.scale import LARGEST_DISAGREEMENT
 from hemato_lab.imaging.working import working_tile
 from hemato_lab.kernels.optical_density import background_levels, channel_histogram
 
@@ -26,7 +27,7 @@ WIDEST_EDGE_UM: Final = 1.6
 DARKEST_BACKGROUND: Final = 180.0
 """Stored value of the background's brightest channel (DOMAIN.md section 8)."""
 LARGEST_SATURATED_SHARE: Final = 0.01
-"""Share of saturated pixels among the background (DOMAIN.md section 8)."""
+"""Share of all pixels that is saturated in every channel (DOMAIN.md section 8 has 1 % of the background)."""
 LARGEST_FALL_OFF: Final = 0.30
 LARGEST_BACKGROUND_MISFIT: Final = 0.03
 """Residual of the background, as a share of light (DOMAIN.md section 8: below 3 %)."""
@@ -121,7 +122,7 @@ def quality_gates(
     area_mm2 : float
         Lit area of the field.
     scale_disagreement : float or None
-        Of the stated scale and the ruler in this smear.
+        Of the smear's scale and the ruler in this field, None where the ruler did not read.
 
     Returns
     -------
@@ -195,6 +196,6 @@ def _monolayer(red_cells: int, per_mm2: float, overlap: float) -> str:
 
 
 def _scale(disagreement: float | None) -> str:
-    if disagreement is not None and abs(disagreement) > 0.15:
-        return f"stated scale and red cells differ by {100 * disagreement:+.0f} %"
+    if disagreement is not None and abs(disagreement) > LARGEST_DISAGREEMENT:
+        return f"red cells of this field differ from the scale by {100 * disagreement:+.0f} %"
     return "ok"

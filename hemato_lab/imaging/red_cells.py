@@ -42,6 +42,8 @@ CLOSEST_CENTRES: Final = 0.23
 """Two centres nearer than this many diameters are one cell."""
 PLAIN_CELL_AREA: Final = (0.2, 1.25)
 """Area, over a red cell's, of a component that may be one whole cell of any roundish or long shape."""
+LEAST_STAINED_SHARE: Final = 0.55
+"""Of a cell's region that is foreground itself; the rest is pallor that was filled."""
 SMALLEST_PAIR_AREA: Final = 0.8
 """Below this area, over a red cell's, a component of any shape is one cell."""
 LEAST_ELLIPTIC, LEAST_CONVEX = 0.95, 0.93
@@ -90,7 +92,20 @@ def split_red_cells(tile: WorkingTile, levels: Levels, excluded: NDArray[np.bool
     seeds[rows, columns] = np.arange(1, len(rows) + 1)
     heights = np.float32(3) - np.minimum(evidence, np.float32(3))
     flooded = flood((heights * np.float32(_LEVELS_A_UNIT)).astype(np.uint16), seeds, mask)
-    return RedCellRegions(flooded, evidence[rows, columns].astype(np.float64), mask)
+    labels, kept = _without_gaps(flooded, len(rows), levels.foreground(tile))
+    return RedCellRegions(labels, evidence[rows, columns].astype(np.float64)[kept], mask)
+
+
+def _without_gaps(
+    labels: NDArray[np.int32], count: int, foreground: NDArray[np.bool_]
+) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+    """Drop regions that are mostly filled background: the gap between touching cells, not a cell's pallor."""
+    area = np.bincount(labels.ravel(), minlength=count + 1)
+    stained = np.bincount(labels[foreground], minlength=count + 1)
+    kept = stained >= LEAST_STAINED_SHARE * area
+    kept[0] = False
+    numbers = np.where(kept, np.cumsum(kept), 0).astype(np.int32)
+    return numbers[labels], kept[1:]
 
 
 def red_cell_mask(tile: WorkingTile, levels: Levels, excluded: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 MOST_FIELDS_READ: Final = 12
 """A smear's fields share one microscope: the ruler reads at most this many, evenly spread."""
 LARGEST_DISAGREEMENT: Final = 0.15
-"""A stated scale and the ruler may differ by this much before it is flagged (DOMAIN.md section 2.3)."""
+"""A scale and the ruler's reading in a field may differ by this much before it is flagged (DOMAIN.md section 2.3)."""
+LEAST_AGREEING_SHARE: Final = 0.75
+"""Of the readings of one smear; with fewer within `LARGEST_DISAGREEMENT` of their median no scale is believed."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +43,11 @@ class ScaleReading:
     scale: Scale
     readings: Mapping[int, RulerReading]
 
-    @property
-    def disagreement(self) -> float | None:
-        """Relative difference of the ruler from a stated scale, None when either is missing."""
-        if not self.readings or self.scale.origin == "estimated from red cells":
+    def disagreement(self, field: int) -> float | None:
+        """Return how far the ruler's reading in a field is from the scale, None where it did not read."""
+        if field not in self.readings:
             return None
-        read = float(np.median([reading.diameter_px for reading in self.readings.values()]))
-        return round(read / self.scale.rbc_diameter_px - 1, 4)
+        return round(self.readings[field].diameter_px / self.scale.rbc_diameter_px - 1, 4)
 
 
 def read_scale(smear: Smear, illuminations: Mapping[int, Illumination]) -> ScaleReading:
@@ -100,7 +100,7 @@ def _pooled(smear: Smear, readings: Sequence[RulerReading]) -> Scale:
     middle = float(np.median(diameters))
     if len(readings) >= 2:
         agreeing = np.abs(diameters / middle - 1) < LARGEST_DISAGREEMENT
-        if np.count_nonzero(agreeing) < len(readings) / 2:
+        if np.count_nonzero(agreeing) < LEAST_AGREEING_SHARE * len(readings):
             listed = ", ".join(f"{diameter:.0f}" for diameter in np.sort(diameters))
             raise ScaleNotCredibleError(
                 f"red cells measure {listed} pixels in different fields",
@@ -108,7 +108,15 @@ def _pooled(smear: Smear, readings: Sequence[RulerReading]) -> Scale:
                 hint="analyse pictures of different magnification as separate smears, or state the scale",
             )
     own = float(np.median([reading.relative_uncertainty for reading in readings]))
-    uncertainty = round(own / math.sqrt(len(readings)), 4)
-    return Scale.from_rbc_diameter_px(
-        round(middle, 4), origin="estimated from red cells", relative_uncertainty=uncertainty
-    )
+    between = float(1.4826 * np.median(np.abs(diameters / middle - 1)))
+    uncertainty = round(math.hypot(own, between) / math.sqrt(len(readings)), 4)
+    try:
+        return Scale.from_rbc_diameter_px(
+            round(middle, 4), origin="estimated from red cells", relative_uncertainty=uncertainty
+        )
+    except ScaleNotCredibleError as error:
+        raise ScaleNotCredibleError(
+            f"what looks like red cells measures {middle:.0f} pixels: {error.problem}",
+            subject=smear.name,
+            hint=error.hint,
+        ) from error

@@ -37,8 +37,8 @@ def cast_rays(
     nucleus : (n, RAYS) float64
         Distance of the nucleus' last pixel along each ray, 0 where the ray meets none.
     border : (n, RAYS) float64
-        Distance beyond it at which the ray first leaves `inside`, meets another nucleus or the image's border; infinite
-        when it does neither within `longest`.
+        Distance from the centre at which the ray, out of its nucleus, first leaves `inside`, meets another nucleus or
+        the image's border; infinite when it does neither within `longest`.
     """
     nucleus = np.zeros((len(centres), RAYS))
     border = np.full((len(centres), RAYS), np.inf)

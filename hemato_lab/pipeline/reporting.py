@@ -37,8 +37,8 @@ def provenance_of(smear: Smear, parameters: Mapping[str, Any]) -> dict[str, Any]
         "scale": None
         if scale is None
         else {
-            "um_per_px": round(scale.um_per_px, 6),
-            "rbc_diameter_px": round(scale.rbc_diameter_px, 4),
+            "um_per_px": scale.um_per_px,
+            "rbc_diameter_px": scale.rbc_diameter_px,
             "origin": scale.origin,
             "relative_uncertainty": round(scale.relative_uncertainty, 4),
         },

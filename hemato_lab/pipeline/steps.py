@@ -26,7 +26,10 @@ from hemato_lab.vocabulary import RBC
 
 OPERATING_SCORE: Final = 0.5
 """Cells below this score are not reported."""
-WHOLE_FIELD_PIXELS: Final = 6_000_000
+FEWEST_RBC_PER_UL, MOST_RBC_PER_UL = 0.3e6, 12.0e6
+"""No patient's red-cell count lies beyond."""
+LARGEST_SINGLE_TILE: Final = 6_000_000
+"""Pixels of a field that is one tile unless a tile size is given."""
 DEFAULT_TILE_SIZE: Final = 2048
 
 Progress = Callable[[int, int], None]
@@ -79,6 +82,11 @@ def analyze(
     """
     if threads < 1:
         raise ConfigError(f"{threads} threads are impossible", hint="use 1 or more")
+    if not FEWEST_RBC_PER_UL <= rbc_per_ul <= MOST_RBC_PER_UL:
+        raise ConfigError(
+            f"{rbc_per_ul:g} red cells per microlitre are impossible",
+            hint="give the number itself: 4.8e6 for a count of 4.8 million",
+        )
     smear, illuminations = _readable(smear)
     reading = read_scale(smear, illuminations)
     smear = replace(smear, scale=reading.scale)
@@ -91,13 +99,14 @@ def analyze(
     calibrations = {new: calibrations[old] for new, old in enumerate(kept)}
     detections = _renumbered(found, kept)
     detections = detections.select(detections["score"] >= minimum_score)
-    quality = _quality(smear, calibrations, detections, reading)
+    quality = _quality(smear, calibrations, detections, reading, kept)
     statistics = feature_statistics(
         detections,
         [(field.width, field.height) for field in smear.fields],
         reading.scale,
         rbc_per_ul=rbc_per_ul,
         not_assessed={"blast-density": f"the {detector} detector does not tell blasts from other white cells"},
+        excluded_fields=[index for index, field in enumerate(smear.fields) if _nothing_to_see(quality[field.name])],
         usable_shares=[calibration.illumination.lit_share for calibration in calibrations.values()],
     )
     parameters = {"detector": detector, "rbc_per_ul": rbc_per_ul, "minimum_score": minimum_score}
@@ -172,15 +181,24 @@ def _renumbered(detections: Detections, kept: Sequence[int]) -> Detections:
 
 
 def _cores(field: Field, tile_size: int | None) -> list[Window]:
-    if tile_size is None and field.window.area > WHOLE_FIELD_PIXELS:
+    if tile_size is None and field.window.area > LARGEST_SINGLE_TILE:
         return tile_cores(field, DEFAULT_TILE_SIZE)
     return tile_cores(field, tile_size)
 
 
+def _nothing_to_see(gates: Mapping[str, Any]) -> bool:
+    """Tell whether a field is dark, blinded or blank, so that no count of it means anything."""
+    return bool(gates["red_cell_density"] == 0 and gates["exposure"] != "ok")
+
+
 def _quality(
-    smear: Smear, calibrations: Mapping[int, FieldCalibration], detections: Detections, reading: ScaleReading
+    smear: Smear,
+    calibrations: Mapping[int, FieldCalibration],
+    detections: Detections,
+    reading: ScaleReading,
+    kept: Sequence[int],
 ) -> dict[str, Any]:
-    """Judge every field; by field name."""
+    """Judge every field; by field name. `kept` are the indices that the fields had when the ruler read."""
     quality: dict[str, Any] = {}
     for index, field in enumerate(smear.fields):
         calibration = calibrations[index]
@@ -191,6 +209,6 @@ def _quality(
             red_cells=int(np.count_nonzero(red)),
             overlapped=int(np.count_nonzero(overlapped)),
             area_mm2=reading.scale.area_mm2(calibration.lit_pixels),
-            scale_disagreement=reading.disagreement,
+            scale_disagreement=reading.disagreement(kept[index]),
         )
     return quality

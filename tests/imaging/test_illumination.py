@@ -173,14 +173,12 @@ def test_any_picture_has_a_finite_background(name: str, as_field: Callable[..., 
     assert fitted.is_lit(*places).shape == (height, width)
 
 
-@pytest.mark.xfail(strict=True, raises=IndexError, reason="the raster of the lit part steps over a thin picture")
 @pytest.mark.parametrize("shape", [(1, 161), (161, 1), (2, 700)])
 def test_a_thin_picture_has_a_background(shape: tuple[int, int], as_field: Callable[..., Field]) -> None:
     fitted = fit_illumination(as_field(np.full((*shape, 3), 200, np.uint8)))
     assert fitted.lit_share == 1
 
 
-@pytest.mark.xfail(strict=True, reason="the scatter is that of the three channels' sum")
 def test_the_residual_is_the_scatter_of_one_channels_density(
     photograph: Callable[..., np.ndarray], as_field: Callable[..., Field]
 ) -> None:

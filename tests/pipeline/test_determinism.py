@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from hemato_lab.imaging.tiling import margin_px
 from hemato_lab.pipeline import analyze
@@ -53,21 +54,25 @@ def test_an_estimated_scale_does_not_depend_on_tiles(phantom, report_bytes):
     assert report_bytes(smear, tile_size=256, threads=2) == report_bytes(smear)
 
 
-@pytest.mark.parametrize("kind", ["ink", "fibre", "azure fibre"])
-def test_things_larger_than_any_cell_do_not_depend_on_tiles(phantom, field_of, report_bytes, kind: str):
-    """Ink spots and fibres reach beyond every margin; what they are taken for must not depend on where tiles end."""
-    smear = phantom("normal", **SMALL_CELLS)
-    pixels = smear.fields[0].read().astype(float)
-    rows, columns = np.indices(pixels.shape[:2])
-    if kind == "ink":
-        covered = ((columns - 250) / 150) ** 2 + ((rows - 230) / 130) ** 2 < 1
-    else:
-        covered = np.abs((rows - 40) - 0.8 * (columns - 20)) < (4 if kind == "fibre" else 2)
-    colour = {"ink": (0.05, 0.05, 0.05), "fibre": (0.85, 0.65, 0.70), "azure fibre": (0.4, 0.3, 0.7)}[kind]
-    pixels[covered] *= colour
-    spotted = Smear("spotted", (field_of(pixels.astype(np.uint8)),), {}, smear.scale)
-    reference = report_bytes(spotted)
-    assert report_bytes(spotted, tile_size=128) == reference
+INKED = {"rbc_px": 16.0, "size": (640, 520)}
+FOREIGN = {
+    "ink": (lambda x, y: ((x - 320) / 260) ** 2 + ((y - 260) / 200) ** 2 < 1, (2.0, 2.0, 2.0)),
+    "fibre": (lambda x, y: np.abs(y - 40 - 0.7 * x) < 4, (0.1, 0.26, 0.2)),
+    "azure fibre": (lambda x, y: np.abs(y - 40 - 0.7 * x) < 2, (0.6, 0.9, 0.3)),
+}
+"""Where they lie and their optical densities."""
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_things_larger_than_any_margin_do_not_depend_on_tiles(phantom, field_of, kind: str):
+    """What an ink spot or a fibre is taken for must not depend on where tiles end."""
+    smear = phantom("normal", **INKED)
+    covers, density = FOREIGN[kind]
+    rows, columns = np.indices((520, 640))
+    cover = ndimage.gaussian_filter(covers(columns, rows).astype(float), 1.0)[..., None]
+    light = (smear.fields[0].read() / 255) ** 2.2 * 10 ** (-cover * np.array(density))
+    spotted = Smear(kind, (field_of(np.rint(255 * light ** (1 / 2.2)).astype(np.uint8)),), {}, smear.scale)
+    assert analyze(spotted, tile_size=160).detections == analyze(spotted).detections
 
 
 _IN_A_PROCESS = """

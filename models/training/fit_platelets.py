@@ -1,0 +1,94 @@
+"""Fit the platelet probability of the classical detector on annotated training splits.
+
+Usage: ``python models/training/fit_platelets.py FOLDER_OF_DATASETS`` with the detection sets bccd, deepbionet and
+txl_pbc_cells in it; needs scikit-learn (extra ``benchmark``). Prints the intercept and the weights of
+`hemato_lab.detectors.nucleated.platelet_probability`, and the F1 on each set when it is left out.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hemato_lab.detectors import nucleated
+from hemato_lab.evaluation.dataset import DetectionSet, read_dataset
+from hemato_lab.formats import open_smear
+from hemato_lab.imaging.calibration import calibrate
+from hemato_lab.imaging.working import RED_CELL_AREA, working_tile
+from hemato_lab.kernels.components import label_and_measure
+from hemato_lab.smear import Scale
+from hemato_lab.vocabulary import PLATELET
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from hemato_lab.evaluation.dataset import AnnotatedImage
+
+SETS = ("bccd", "deepbionet", "txl_pbc_cells")
+
+
+def candidates_of(image: AnnotatedImage, diameter_px: float) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return the evidence of every candidate body of an image, and whether its centre lies in a platelet's box."""
+    field = open_smear(image.path).fields[0]
+    calibration = calibrate(field, Scale.from_rbc_diameter_px(diameter_px))
+    levels, grid = calibration.levels, calibration.grid
+    if not levels.has_cells:
+        return np.empty((0, 7)), np.empty(0, np.bool_)
+    tile = working_tile(field.read(), field.window, grid, calibration.illumination)
+    nuclear = nucleated.smooth_nuclear_density(tile, levels)
+    white = nucleated.find_white_cells(tile, levels, nuclear).labels > 0
+    labels, table = label_and_measure(nucleated.azure_bodies(nuclear) & tile.lit)
+    evidence = nucleated.platelet_evidence(tile, levels, nuclear, labels, table)
+    area = table.area / RED_CELL_AREA
+    inside_white = np.bincount(labels[white], minlength=len(table) + 1)[1:] / table.area
+    possible = (
+        (area >= nucleated.LEAST_PLATELET_AREA) & (area <= nucleated.LARGEST_PLATELET_AREA) & (inside_white < 0.3)
+    )
+    x, y = grid.to_pixels(table.x[possible]), grid.to_pixels(table.y[possible])
+    truth = image.truth.select(image.truth["name"] == PLATELET)
+    hit = [
+        bool(np.any((truth["x_min"] <= a) & (a <= truth["x_max"]) & (truth["y_min"] <= b) & (b <= truth["y_max"])))
+        for a, b in zip(x, y, strict=True)
+    ]
+    return evidence[possible], np.array(hit, np.bool_)
+
+
+def main() -> None:
+    """Fit on all sets with equal weight, and once without each."""
+    from sklearn.linear_model import LogisticRegression
+
+    folder = Path(sys.argv[1])
+    evidence: list[NDArray[np.float64]] = []
+    is_platelet: list[NDArray[np.bool_]] = []
+    origin: list[NDArray[np.int_]] = []
+    for number, name in enumerate(SETS):
+        dataset = read_dataset(folder / name)
+        if not isinstance(dataset, DetectionSet):
+            sys.exit(f"{name} is no detection set")
+        typical, loose = dataset.rbc_diameter_by_threshold_px, dataset.rbc_diameter_px
+        if not (typical and loose):
+            sys.exit(f"{name} states no red-cell diameter")
+        for image in dataset.images:
+            if image.split == "train":
+                found, hit = candidates_of(image, (image.rbc_diameter_px or loose) * typical / loose)
+                evidence.append(found)
+                is_platelet.append(hit)
+                origin.append(np.full(len(hit), number))
+    x, y, group = np.concatenate(evidence), np.concatenate(is_platelet), np.concatenate(origin)
+    weight = np.array([1 / np.count_nonzero(group == number) for number in group])
+    weight *= len(weight) / weight.sum()
+    for number, name in enumerate(SETS):
+        rest = group != number
+        model = LogisticRegression(C=3, max_iter=5000).fit(x[rest], y[rest], sample_weight=weight[rest])
+        said = model.predict(x[~rest])
+        hits = np.count_nonzero(said & y[~rest])
+        print(f"{name} left out: F1 {2 * hits / (np.count_nonzero(said) + np.count_nonzero(y[~rest])):.3f}")
+    model = LogisticRegression(C=3, max_iter=5000).fit(x, y, sample_weight=weight)
+    print("intercept", np.round(model.intercept_, 3), "weights", np.round(model.coef_, 3))
+
+
+if __name__ == "__main__":
+    main()
