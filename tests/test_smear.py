@@ -3,7 +3,7 @@ from __future__ import annotations
 import copy
 import math
 import pickle
-from dataclasses import FrozenInstanceError, fields
+from dataclasses import FrozenInstanceError, fields, replace
 
 import numpy as np
 import pytest
@@ -177,10 +177,12 @@ def test_the_limits_themselves_are_credible(um_per_px: float) -> None:
 
 
 def test_a_smear_has_a_field_and_counts_pixels() -> None:
-    smear = Smear("s", (field_of(picture(7, 5)), field_of(picture(4, 4))))
+    smear = Smear("s", (field_of(picture(7, 5)), replace(field_of(picture(4, 4)), name="another")))
     assert (len(smear), smear.pixels) == (2, 51)
     assert smear.scale is None
     assert smear.skipped == ()
     with pytest.raises(ConfigError, match="at least one field") as caught:
         Smear("empty one", ())
     assert caught.value.subject == "empty one"
+    with pytest.raises(ConfigError, match="two fields have this name"):
+        Smear("s", (field_of(picture(7, 5)), field_of(picture(4, 4))))

@@ -26,7 +26,7 @@ class Analysis:
     Attributes
     ----------
     smear : Smear
-        What was looked at, with the scale that was used (None when no scale could be told).
+        What was looked at, with the scale that was used (None only for an analysis made elsewhere).
     detections : Detections
         One row a cell; empty when nothing was found.
     report : Report

@@ -99,6 +99,9 @@ class ClassicalDetector:
         columns["y_min"] = np.maximum(columns["y_min"] - halo, -0.5)
         columns["x_max"] = np.minimum(columns["x_max"] + halo, right)
         columns["y_max"] = np.minimum(columns["y_max"] + halo, bottom)
+        reaches_out = (columns["x_min"] < 0) | (columns["y_min"] < 0)
+        reaches_out |= (columns["x_max"] >= right) | (columns["y_max"] >= bottom)
+        columns["on_border"] = np.maximum(columns["on_border"], reaches_out)
         um = 2 * halo * self.calibration.scale.um_per_px
         columns["radius"] = columns["radius"] + halo
         for key in ("equivalent_diameter_um", "major_axis_um", "minor_axis_um"):

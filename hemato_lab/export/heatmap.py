@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
     from hemato_lab.analysis import Analysis
 
-WIDTH: Final = 640
-"""Of the picture in pixels."""
+LONGEST_SIDE: Final = 640
+"""Of the map in pixels."""
+_LEGEND_WIDTH: Final = 420
 COLOURS: Final = "cividis"
 """Perceptually even and the same for colour-blind eyes (Nunez, Anderton & Renslow, PLoS One 13 (2018) e0199239)."""
 _LEGEND_HEIGHT: Final = 64
@@ -47,11 +48,12 @@ def picture(analysis: Analysis, index: int) -> Image.Image:
     if scale is None:
         raise ConfigError("no density without a scale", subject=field.name, hint="state the scale of the smear")
     density = heat_map(analysis.cells_of(index).named(RBC), (field.width, field.height), scale)
-    height = max(1, round(WIDTH * field.height / field.width))
+    zoom = LONGEST_SIDE / max(field.width, field.height)
+    size = max(1, round(field.width * zoom)), max(1, round(field.height * zoom))
     top = float(density.per_mm2.max())
     shades = _shades(density.per_mm2 / top if top > 0 else density.per_mm2)
     seen = (0, 0, field.width / density.step_px, field.height / density.step_px)
-    drawn = Image.fromarray(shades).resize((WIDTH, height), Image.Resampling.BICUBIC, box=seen)
+    drawn = Image.fromarray(shades).resize(size, Image.Resampling.BICUBIC, box=seen)
     return _with_legend(drawn, top)
 
 
@@ -64,7 +66,7 @@ def _shades(share: NDArray[np.float64]) -> NDArray[np.uint8]:
 
 
 def _with_legend(drawn: Image.Image, top: float) -> Image.Image:
-    canvas = Image.new("RGB", (drawn.width, drawn.height + _LEGEND_HEIGHT), "white")
+    canvas = Image.new("RGB", (max(drawn.width, _LEGEND_WIDTH), drawn.height + _LEGEND_HEIGHT), "white")
     canvas.paste(drawn, (0, 0))
     bar = Image.fromarray(np.broadcast_to(_shades(np.linspace(0, 1, 160))[None], (12, 160, 3)).copy())
     canvas.paste(bar, (12, drawn.height + 10))

@@ -61,7 +61,10 @@ def _picture(analysis: Analysis, index: int) -> dict[str, Any]:
     return _embedded(analysis.picture(index), analysis.smear.fields[index].name)
 
 
-def _heat_map(analysis: Analysis) -> dict[str, Any]:
+def _heat_map(analysis: Analysis) -> dict[str, Any] | None:
+    """Return the density of the fullest field, None where there is no scale to give one in."""
+    if analysis.smear.scale is None:
+        return None
     index = analysis.fullest_field
     return _embedded(heatmap.picture(analysis, index), analysis.smear.fields[index].name)
 

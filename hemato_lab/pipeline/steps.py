@@ -5,24 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from hemato_lab.analysis import Analysis
 from hemato_lab.detections import Detections
 from hemato_lab.detectors import Detector, make_detector
-from hemato_lab.errors import ConfigError, InputError
+from hemato_lab.errors import ConfigError
 from hemato_lab.imaging.calibration import FieldCalibration, calibrate
-from hemato_lab.imaging.illumination import Illumination, fit_illumination
+from hemato_lab.imaging.illumination import fit_illumination
 from hemato_lab.imaging.quality import measure_optics, quality_gates
 from hemato_lab.imaging.scale import ScaleReading, read_scale
 from hemato_lab.imaging.tiling import margin_px, read_tile, tile_cores
+from hemato_lab.pipeline.reading import without_unreadable
 from hemato_lab.pipeline.reporting import compose_report, provenance_of
-from hemato_lab.smear import Field, SkippedFile, Smear, Window
-from hemato_lab.statistics import feature_statistics
+from hemato_lab.statistics import StatisticsResult, feature_statistics
 from hemato_lab.statistics.concentrations import ASSUMED_RBC_PER_UL
 from hemato_lab.vocabulary import RBC
+
+if TYPE_CHECKING:
+    from hemato_lab.smear import Field, Smear, Window
 
 OPERATING_SCORE: Final = 0.5
 """Cells below this score are not reported."""
@@ -87,97 +90,67 @@ def analyze(
             f"{rbc_per_ul:g} red cells per microlitre are impossible",
             hint="give the number itself: 4.8e6 for a count of 4.8 million",
         )
-    smear, illuminations = _readable(smear)
-    reading = read_scale(smear, illuminations)
-    smear = replace(smear, scale=reading.scale)
-    calibrations = {
-        index: calibrate(field, reading.scale, illuminations[index]) for index, field in enumerate(smear.fields)
-    }
-    detectors = {index: make_detector(detector, calibration) for index, calibration in calibrations.items()}
-    found, failures = _detect(smear, detectors, tile_size, threads, progress)
-    smear, kept = _without_failed(smear, failures)
-    calibrations = {new: calibrations[old] for new, old in enumerate(kept)}
-    detections = _renumbered(found, kept)
-    detections = detections.select(detections["score"] >= minimum_score)
-    quality = _quality(smear, calibrations, detections, reading, kept)
-    statistics = feature_statistics(
-        detections,
-        [(field.width, field.height) for field in smear.fields],
-        reading.scale,
-        rbc_per_ul=rbc_per_ul,
-        not_assessed={"blast-density": f"the {detector} detector does not tell blasts from other white cells"},
-        excluded_fields=[index for index, field in enumerate(smear.fields) if _nothing_to_see(quality[field.name])],
-        usable_shares=[calibration.illumination.lit_share for calibration in calibrations.values()],
-    )
-    parameters = {"detector": detector, "rbc_per_ul": rbc_per_ul, "minimum_score": minimum_score}
-    provenance = provenance_of(smear, parameters)
-    report = compose_report(smear, detections, statistics, quality, provenance)
-    return Analysis(smear, detections, report, provenance, quality)
 
+    def analyse(readable: Smear) -> Analysis:
+        illuminations = {index: fit_illumination(field) for index, field in enumerate(readable.fields)}
+        reading = read_scale(readable, illuminations)
+        scaled = replace(readable, scale=reading.scale)
+        calibrations = [
+            calibrate(field, reading.scale, illuminations[index]) for index, field in enumerate(scaled.fields)
+        ]
+        detectors = [make_detector(detector, calibration) for calibration in calibrations]
+        detections = _detect(scaled, detectors, tile_size, threads, progress)
+        detections = detections.select(detections["score"] >= minimum_score)
+        quality = _quality(scaled, calibrations, detections, reading)
+        statistics = _statistics(scaled, calibrations, detections, quality, detector=detector, rbc_per_ul=rbc_per_ul)
+        parameters = {"detector": detector, "rbc_per_ul": rbc_per_ul, "minimum_score": minimum_score}
+        provenance = provenance_of(scaled, parameters)
+        report = compose_report(scaled, detections, statistics, quality, provenance)
+        return Analysis(scaled, detections, report, provenance, quality)
 
-def _readable(smear: Smear) -> tuple[Smear, dict[int, Illumination]]:
-    """Fit the illumination of every field; fields whose pixels cannot be read move to the skipped files."""
-    kept: list[Field] = []
-    fitted: list[Illumination] = []
-    skipped = list(smear.skipped)
-    first: InputError | None = None
-    for field in smear.fields:
-        try:
-            fitted.append(fit_illumination(field))
-        except InputError as error:
-            first = first or error
-            skipped.append(SkippedFile(field.name, error.code, str(error)))
-        else:
-            kept.append(field)
-    if first is not None and not kept:
-        raise first
-    return replace(smear, fields=tuple(kept), skipped=tuple(skipped)), dict(enumerate(fitted))
+    return without_unreadable(smear, analyse)
 
 
 def _detect(
-    smear: Smear, detectors: Mapping[int, Detector], tile_size: int | None, threads: int, progress: Progress | None
-) -> tuple[Detections, dict[int, InputError]]:
-    """Run the detectors over all tiles; the order of the result does not depend on who finished first.
-
-    Returns the cells, and the error of every field whose pixels could not be read to the end.
-    """
-    scale = smear.scale
-    margin = margin_px(scale.rbc_diameter_px) if scale else 0
+    smear: Smear, detectors: Sequence[Detector], tile_size: int | None, threads: int, progress: Progress | None
+) -> Detections:
+    """Run the detectors over all tiles; the order of the result does not depend on who finished first."""
+    margin = margin_px(smear.scale.rbc_diameter_px) if smear.scale else 0
     work = [(index, core) for index, field in enumerate(smear.fields) for core in _cores(field, tile_size)]
 
-    def on_tile(item: tuple[int, Window]) -> Detections | InputError:
+    def on_tile(item: tuple[int, Window]) -> Detections:
         index, core = item
-        try:
-            return detectors[index](read_tile(smear.fields[index], index, core, margin))
-        except InputError as error:
-            return error
+        return detectors[index](read_tile(smear.fields[index], index, core, margin))
 
     found: list[Detections] = []
-    failures: dict[int, InputError] = {}
     with ThreadPoolExecutor(threads) as pool:
-        for done, ((index, _), outcome) in enumerate(zip(work, pool.map(on_tile, work), strict=True), start=1):
-            if isinstance(outcome, InputError):
-                failures.setdefault(index, outcome)
-            else:
-                found.append(outcome)
+        for done, table in enumerate(pool.map(on_tile, work), start=1):
+            found.append(table)
             if progress is not None:
                 progress(done, len(work))
-    return Detections.concatenate(found).sorted(), failures
+    return Detections.concatenate(found).sorted()
 
 
-def _without_failed(smear: Smear, failures: Mapping[int, InputError]) -> tuple[Smear, list[int]]:
-    """Move fields that failed to the skipped files; returns the smear and the indices of the fields that stay."""
-    kept = [index for index in range(len(smear)) if index not in failures]
-    if not kept:
-        raise failures[min(failures)]
-    skipped = [SkippedFile(smear.fields[index].name, error.code, str(error)) for index, error in failures.items()]
-    return replace(smear, fields=tuple(smear.fields[index] for index in kept), skipped=(*smear.skipped, *skipped)), kept
-
-
-def _renumbered(detections: Detections, kept: Sequence[int]) -> Detections:
-    """Return the cells of the fields that stay, numbered as these are now."""
-    chosen = detections.select(np.isin(detections["field"], kept))
-    return chosen.with_columns(field=np.searchsorted(kept, chosen["field"]).astype(np.int32))
+def _statistics(
+    smear: Smear,
+    calibrations: Sequence[FieldCalibration],
+    detections: Detections,
+    quality: Mapping[str, Any],
+    *,
+    detector: str,
+    rbc_per_ul: float,
+) -> StatisticsResult:
+    """Count the cells of the fields in which something can be seen."""
+    scale = calibrations[0].scale
+    return feature_statistics(
+        detections,
+        [(field.width, field.height) for field in smear.fields],
+        scale,
+        rbc_per_ul=rbc_per_ul,
+        not_assessed={"blast-density": f"the {detector} detector does not tell blasts from other white cells"},
+        excluded_fields=[index for index, field in enumerate(smear.fields) if _nothing_to_see(quality[field.name])],
+        usable_shares=[calibration.illumination.lit_share for calibration in calibrations],
+    )
 
 
 def _cores(field: Field, tile_size: int | None) -> list[Window]:
@@ -192,13 +165,9 @@ def _nothing_to_see(gates: Mapping[str, Any]) -> bool:
 
 
 def _quality(
-    smear: Smear,
-    calibrations: Mapping[int, FieldCalibration],
-    detections: Detections,
-    reading: ScaleReading,
-    kept: Sequence[int],
+    smear: Smear, calibrations: Sequence[FieldCalibration], detections: Detections, reading: ScaleReading
 ) -> dict[str, Any]:
-    """Judge every field; by field name. `kept` are the indices that the fields had when the ruler read."""
+    """Judge every field; by field name."""
     quality: dict[str, Any] = {}
     for index, field in enumerate(smear.fields):
         calibration = calibrations[index]
@@ -209,6 +178,6 @@ def _quality(
             red_cells=int(np.count_nonzero(red)),
             overlapped=int(np.count_nonzero(overlapped)),
             area_mm2=reading.scale.area_mm2(calibration.lit_pixels),
-            scale_disagreement=reading.disagreement(kept[index]),
+            scale_disagreement=reading.disagreement(index),
         )
     return quality

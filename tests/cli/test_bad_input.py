@@ -73,7 +73,7 @@ def test_a_picture_without_cells_and_with_scale_has_an_empty_report(tmp_path, bl
     assert (outcome.code, outcome.err) == (0, "")
     report = json.loads(outcome.out)
     assert report["hemato_lab"]["cells_found"] == {"RBC": 0, "WBC": 0, "platelet": 0}
-    value = "not assessed" if name == "one_pixel.png" else "0"
+    value = "0" if name == "no_cells.png" else "not assessed"
     assert report["feature_statistics"]["rbc-density"] == {"value": value, "unit": "/mm2"}
     assert "0 red cells, 0 white cells, 0 platelets" in report["pathology_report"]
 

@@ -77,10 +77,14 @@ def test_every_column_is_finite_and_in_range(phantom):
         cells = phantom(recipe).cells
         assert tuple(cells) == (*BASE_COLUMNS, *FEATURES)
         assert set(cells["name"].tolist()) <= set(DETECTOR_CLASSES)
+        red = cells["name"] == RBC
+        assert np.isnan(cells["pallor_ratio"][~red]).all()
         for name in (*FEATURES, "x", "y", "radius", "score"):
-            assert np.isfinite(cells[name]).all(), (recipe, name)
+            measured = cells[name][red] if name == "pallor_ratio" else cells[name]
+            assert np.isfinite(measured).all(), (recipe, name)
         for name in SHARES:
-            assert ((cells[name] >= 0) & (cells[name] <= 1)).all(), (recipe, name)
+            measured = cells[name][red] if name == "pallor_ratio" else cells[name]
+            assert ((measured >= 0) & (measured <= 1)).all(), (recipe, name)
         for name in ("area_um2", "equivalent_diameter_um", "minor_axis_um", "perimeter_um", "radius"):
             assert (cells[name] > 0).all(), (recipe, name)
         assert (cells["major_axis_um"] >= cells["minor_axis_um"]).all()

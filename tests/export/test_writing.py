@@ -4,6 +4,7 @@ import io
 import json
 import os
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
@@ -49,12 +50,13 @@ def page(analysis: Analysis) -> Page:
 
 
 def test_every_format_is_written_and_the_same_each_time(tmp_path: Path, analysis: Analysis):
-    assert set(export.EXPORTERS) == {"json", "html", "png"}
+    assert set(export.EXPORTERS) == {"json", "html", "png", "csv", "heatmap"}
     for name in export.EXPORTERS:
         path = export.write(analysis, tmp_path / f"report.{name}")
         assert path.read_bytes() == export.render(analysis, name)
         assert export.write(analysis, tmp_path / "other.bin", name).read_bytes() == path.read_bytes()
-    assert {path.name for path in tmp_path.iterdir()} == {"report.json", "report.html", "report.png", "other.bin"}
+    written = {f"report.{name}" for name in export.EXPORTERS}
+    assert {path.name for path in tmp_path.iterdir()} == written | {"other.bin"}
 
 
 def test_json_is_the_report(analysis: Analysis):
@@ -109,8 +111,8 @@ def test_pictures_open_and_are_those_of_the_fields(analysis: Analysis):
     import base64
 
     sources = [value for name, value in page(analysis).attributes if name == "src"]
-    assert len(sources) == 2
-    for index, source in enumerate(sources):
+    assert len(sources) == 3, "two fields and the density of the fuller one"
+    for index, source in enumerate(sources[:2]):
         picture = Image.open(io.BytesIO(base64.b64decode(source.split(",", 1)[1])))
         assert picture.size == analysis.picture(index).size
         difference = np.asarray(picture).astype(int) - np.asarray(analysis.picture(index))
@@ -119,16 +121,20 @@ def test_pictures_open_and_are_those_of_the_fields(analysis: Analysis):
 
 def test_of_many_fields_the_fullest_are_shown(analysis: Analysis):
     smear = analysis.smear
-    many = type(smear)(smear.name, smear.fields[:1] * (MOST_PICTURES + 3), {}, smear.scale)
+    many = type(smear)(
+        smear.name, tuple(replace(smear.fields[0], name=f"{k}.png") for k in range(MOST_PICTURES + 3)), {}, smear.scale
+    )
     detections = analysis.detections.with_columns(field=np.array([9, 9, 10, 10, 10]))
     parsed = page(Analysis(many, detections, analysis.report))
-    assert len([name for name, _ in parsed.attributes if name == "src"]) == MOST_PICTURES
+    assert len([name for name, _ in parsed.attributes if name == "src"]) == MOST_PICTURES + 1  # and the density
     assert "3 further fields are not shown; all are in the estimates." in parsed.texts
 
 
 def test_an_empty_analysis_is_exported(tmp_path: Path, empty_analysis: Analysis):
-    for name in export.EXPORTERS:
-        assert export.write(empty_analysis, tmp_path / f"a.{name}").stat().st_size > 100
+    for name in ("json", "html", "png", "csv"):
+        assert export.write(empty_analysis, tmp_path / f"a.{name}").stat().st_size > 30
+    with pytest.raises(ConfigError, match="no density without a scale"):
+        export.render(empty_analysis, "heatmap")
     text = export.render(empty_analysis, "html").decode()
     assert "No candidate cell was found" in text
     assert "negative" not in text.lower()

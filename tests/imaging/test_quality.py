@@ -133,7 +133,13 @@ def test_the_monolayer_by_density_and_overlap(good: FieldOptics, change: dict[st
 
 @pytest.mark.parametrize(
     ("disagreement", "expected"),
-    [(None, "ok"), (0.14, "ok"), (-0.14, "ok"), (0.16, "differ by +16 %"), (-0.4, "differ by -40 %")],
+    [
+        (None, "ok"),
+        (0.14, "ok"),
+        (-0.14, "ok"),
+        (0.16, "differ from the scale by +16 %"),
+        (-0.4, "differ from the scale by -40 %"),
+    ],
 )
 def test_a_stated_scale_may_differ_by_fifteen_per_cent(
     good: FieldOptics, disagreement: float | None, expected: str

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -52,7 +53,7 @@ def test_a_stated_scale_is_believed_before_files_and_ruler(readings: Readings) -
         read = read_scale(smear, evenly_lit(smear))
         assert read.scale is stated
         assert set(read.readings) == {0, 1}
-        assert read.disagreement == pytest.approx(60 / 75 - 1, abs=1e-4)
+        assert read.disagreement(0) == pytest.approx(60 / 75 - 1, abs=1e-4)
 
 
 def test_what_all_files_state_alike_is_believed_before_the_ruler(readings: Readings) -> None:
@@ -60,7 +61,7 @@ def test_what_all_files_state_alike_is_believed_before_the_ruler(readings: Readi
     smear = smear_of(3, None, [0.125, 0.125, 0.125])
     read = read_scale(smear, evenly_lit(smear))
     assert read.scale == Scale.from_um_per_px(0.125)
-    assert read.disagreement == pytest.approx(0.1)
+    assert read.disagreement(1) == pytest.approx(0.1)
 
 
 @pytest.mark.parametrize("sizes", [[0.125, 0.25, 0.125], [0.125, None, 0.125]])
@@ -80,9 +81,11 @@ def test_readings_are_pooled_by_their_median(readings: Readings) -> None:
     assert read.scale.rbc_diameter_px == pytest.approx(51.5)
     assert read.scale.origin == "estimated from red cells"
     assert not read.scale.is_independent
-    assert read.disagreement is None
-    # Four readings halve the statistical part; the ruler's own 0.5 of 7.5 um stays.
-    assert read.scale.relative_uncertainty == pytest.approx(math.hypot(0.5 / 7.5, 0.03), abs=1e-4)
+    assert read.disagreement(99) is None
+    # Four readings halve what each is uncertain by and how they scatter; the ruler's own 0.5 of 7.5 um stays.
+    scatter = 1.4826 * 1.0 / 51.5
+    statistical = math.hypot(0.06, scatter) / 2
+    assert read.scale.relative_uncertainty == pytest.approx(math.hypot(0.5 / 7.5, statistical), abs=1e-4)
 
 
 def test_one_reading_is_enough(readings: Readings) -> None:
@@ -119,7 +122,7 @@ def test_a_stated_scale_needs_no_cells(readings: Readings) -> None:
     read = read_scale(smear, evenly_lit(smear))
     assert read.scale is smear.scale
     assert dict(read.readings) == {}
-    assert read.disagreement is None
+    assert read.disagreement(99) is None
 
 
 def test_of_many_fields_a_dozen_are_read_evenly_spread(readings: Readings) -> None:
@@ -138,6 +141,6 @@ def test_only_fields_with_an_illumination_are_read(readings: Readings) -> None:
 
 
 def test_a_phantom_smear_is_read_within_its_uncertainty(phantom: Callable[..., tuple[Field, object, object]]) -> None:
-    fields = tuple(phantom("normal", 0.125, seed=seed)[0] for seed in (3, 4))
+    fields = tuple(replace(phantom("normal", 0.125, seed=seed)[0], name=str(seed)) for seed in (3, 4))
     read = read_scale(Smear("two", fields), {k: fit_illumination(field) for k, field in enumerate(fields)})
     assert abs(read.scale.um_per_px / 0.125 - 1) < 2 * read.scale.relative_uncertainty

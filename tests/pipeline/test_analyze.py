@@ -105,7 +105,7 @@ def test_a_stated_scale_that_the_cells_contradict_is_flagged(phantom):
     smear = phantom("normal", size=(640, 480))
     wrong = analyze(Smear("wrong", smear.fields, {}, Scale.from_rbc_diameter_px(45.0)))
     (quality,) = wrong.quality.values()
-    assert "differ by" in quality["scale"]
+    assert "differ from the scale by" in quality["scale"]
 
 
 def test_the_operating_score_only_removes_cells(phantom):
@@ -115,9 +115,11 @@ def test_the_operating_score_only_removes_cells(phantom):
     assert some == every.select(every["score"] >= 0.9)
 
 
-def test_progress_counts_every_tile_once(phantom):
+def test_progress_counts_every_tile_once(phantom, monkeypatch):
     steps: list[tuple[int, int]] = []
-    analyze(phantom("normal", fields=2), tile_size=200, progress=lambda done, total: steps.append((done, total)))
+    monkeypatch.setitem(DETECTORS, "idle", lambda _calibration: lambda _tile: Detections.empty())
+    smear = phantom("normal", fields=2)
+    analyze(smear, detector="idle", tile_size=200, threads=2, progress=lambda done, total: steps.append((done, total)))
     assert steps == [(done, 12) for done in range(1, 13)]
 
 
@@ -167,6 +169,9 @@ def test_a_flat_picture_with_a_scale_has_an_honest_empty_report(field_of, stated
     written = document(found)
     jsonschema.Draft202012Validator(report_schema()).validate(written)
     assert len(found.detections) == 0
+    if value != 200:  # dark or blinded: nothing could have been seen, so nothing was counted
+        assert all(found.report.feature_statistics[key].value == "not assessed" for key in DOCUMENTED_KEYS)
+        return
     for key in DENSITIES:
         assert found.report.feature_statistics[key].value == "0"
         low, high = details_of(found)[key]["limits_95"]
@@ -223,6 +228,14 @@ def test_empty_fields_beside_full_ones_are_kept_apart(phantom, field_of):
     found = analyze(Smear("both", (flat, *smear.fields), {}, smear.scale))
     assert set(found.detections["field"].tolist()) == {1}
     assert len(found.detections) == len(analyze(smear).detections)
+
+
+@pytest.mark.parametrize("value", [0, 255])
+def test_a_field_where_nothing_can_be_seen_does_not_dilute_the_densities(phantom, field_of, value: int):
+    smear = phantom("normal")
+    both = analyze(Smear("both", (*smear.fields, field_of(value, "blind.png", (420, 320))), {}, smear.scale))
+    for key in DENSITIES:
+        assert both.report.feature_statistics[key] == analyze(smear).report.feature_statistics[key]
 
 
 @pytest.mark.parametrize("reads", range(6))
