@@ -44,6 +44,8 @@ PLAIN_CELL_AREA: Final = (0.2, 1.25)
 """Area, over a red cell's, of a component that may be one whole cell of any roundish or long shape."""
 LEAST_STAINED_SHARE: Final = 0.55
 """Of a cell's region that is foreground itself; the rest is pallor that was filled."""
+FARTHEST_REACH: Final = 1.25
+"""A cell's farthest point lies within this many diameters of its centre: sickle cells 2.5 diameters long."""
 SMALLEST_PAIR_AREA: Final = 0.8
 """Below this area, over a red cell's, a component of any shape is one cell."""
 LEAST_ELLIPTIC, LEAST_CONVEX = 0.95, 0.93
@@ -90,6 +92,8 @@ def split_red_cells(tile: WorkingTile, levels: Levels, excluded: NDArray[np.bool
     rows, columns = _centres(evidence, mask)
     seeds = np.zeros(mask.shape, np.int32)
     seeds[rows, columns] = np.arange(1, len(rows) + 1)
+    # A cell reaches no farther from its centre, so no flood runs on through what has no centre at all.
+    mask &= squared_distance(seeds == 0) <= (FARTHEST_REACH * RED_CELL_DIAMETER) ** 2
     heights = np.float32(3) - np.minimum(evidence, np.float32(3))
     flooded = flood((heights * np.float32(_LEVELS_A_UNIT)).astype(np.uint16), seeds, mask)
     labels, kept = _without_gaps(flooded, len(rows), levels.foreground(tile))
