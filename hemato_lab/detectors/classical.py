@@ -12,14 +12,8 @@ import numpy as np
 
 from hemato_lab.detections import Detections
 from hemato_lab.detectors.features import FEATURES, measured_columns
-from hemato_lab.detectors.nucleated import (
-    LEAST_NUCLEUS_AREA,
-    PlateletCandidates,
-    WhiteCells,
-    find_platelets,
-    find_white_cells,
-    smooth_nuclear_density,
-)
+from hemato_lab.detectors.platelets import PlateletCandidates, find_platelets
+from hemato_lab.detectors.white_cells import LEAST_NUCLEUS_AREA, WhiteCells, find_white_cells
 from hemato_lab.imaging.red_cells import RedCellRegions, split_red_cells
 from hemato_lab.imaging.working import RED_CELL_AREA, WorkingTile, working_tile
 from hemato_lab.kernels.components import ComponentTable, measure
@@ -64,7 +58,7 @@ class ClassicalDetector:
         working = working_tile(tile.pixels, tile.window, calibration.grid, calibration.illumination)
         if working.window.area == 0:
             return Detections.empty(FEATURES)
-        nuclear = smooth_nuclear_density(working, calibration.levels)
+        nuclear = calibration.levels.smooth_nuclear_density(working)
         white = find_white_cells(working, calibration.levels, nuclear)
         in_white = white.labels > 0
         platelets = find_platelets(working, calibration.levels, nuclear, in_white)
@@ -92,7 +86,7 @@ class ClassicalDetector:
         return _named(WBC, 0.5 + 0.5 * np.minimum(size, 1.0), columns, table.area > 0)
 
     def _platelets(self, candidates: PlateletCandidates, working: WorkingTile) -> Detections:
-        table, columns = self._measured(candidates.labels, len(candidates), working)
+        _, columns = self._measured(candidates.labels, len(candidates), working)
         halo = PLATELET_HALO / self.calibration.grid.step
         right, bottom = self.calibration.grid.width - 0.5, self.calibration.grid.height - 0.5
         columns["x_min"] = np.maximum(columns["x_min"] - halo, -0.5)
@@ -109,12 +103,13 @@ class ClassicalDetector:
         columns["perimeter_um"] = columns["perimeter_um"] + np.pi * um
         columns["area_um2"] = np.pi / 4 * columns["equivalent_diameter_um"] ** 2
         columns["pallor_ratio"] = np.full(len(candidates), np.nan)
-        likely = (candidates.probability >= LEAST_PROBABILITY) & (table.area > 0)
+        probability = candidates.probability
+        likely = probability >= LEAST_PROBABILITY
         rows = np.flatnonzero(likely)
         # Granules of one platelet can stand apart: the likelier of two that lie within a radius stays.
         x, y, radius = columns["x"][rows], columns["y"][rows], columns["radius"][rows]
-        likely[rows] = keep_best(x, y, radius, np.round(candidates.probability[rows], 4))
-        return _named(PLATELET, candidates.probability, columns, likely)
+        likely[rows] = keep_best(x, y, radius, np.round(probability[rows], 4))
+        return _named(PLATELET, probability, columns, likely)
 
     def _measured(
         self, labels: NDArray[np.int32], count: int, working: WorkingTile

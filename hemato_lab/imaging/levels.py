@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from scipy import ndimage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +24,8 @@ _EDGES: Final = np.round(np.arange(_LOWEST, _HIGHEST + _BIN, _BIN), 6)
 _MIDDLES: Final = (_EDGES[1:] + _EDGES[:-1]) / 2
 LEAST_CONTRAST: Final = 0.03
 """Optical density that a cell needs above the background at least."""
+_GRAIN: Final = 0.8
+"""Standard deviation, in grid cells, of what smooths the camera's grain."""
 FEWEST_CELLS: Final = 50
 """Below this many foreground grid cells a field counts as empty."""
 
@@ -66,6 +69,11 @@ class Levels:
         scaled = tile.density[..., 1] / np.float32(max(self.red_cell, LEAST_CONTRAST))
         excess: NDArray[np.float32] = scaled - tile.density[..., 2] / ratio
         return excess
+
+    def smooth_nuclear_density(self, tile: WorkingTile) -> NDArray[np.float32]:
+        """Return the nuclear density with the grain of the camera smoothed out, shape (height, width)."""
+        smooth: NDArray[np.float32] = ndimage.gaussian_filter(self.nuclear_density(tile), _GRAIN, mode="nearest")
+        return smooth
 
     def foreground(self, tile: WorkingTile) -> NDArray[np.bool_]:
         """Return the mask of everything that stands out from the background."""

@@ -204,7 +204,7 @@ def _free_in_tile(tile: WorkingTile, levels: Levels) -> tuple[NDArray[np.float64
 
     Platelets and fragments are left out by size, white cells by their nuclei.
     """
-    nuclear = ndimage.gaussian_filter(levels.nuclear_density(tile), 0.8, mode="nearest") > NUCLEATED
+    nuclear = levels.smooth_nuclear_density(tile) > NUCLEATED
     mask = red_cell_mask(tile, levels, np.zeros(tile.lit.shape, np.bool_))
     labels, table = label_and_measure(mask)
     stained = np.bincount(labels[nuclear], minlength=len(table) + 1)[1:]

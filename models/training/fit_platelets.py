@@ -1,8 +1,8 @@
-"""Fit the platelet probability of the classical detector on annotated training splits.
+"""Fit the platelet probability of the classical detector on annotated training and validation splits.
 
 Usage: ``python models/training/fit_platelets.py FOLDER_OF_DATASETS`` with the detection sets bccd, deepbionet and
 txl_pbc_cells in it; needs scikit-learn (extra ``benchmark``). Prints the intercept and the weights of
-`hemato_lab.detectors.nucleated.platelet_probability`, and the F1 on each set when it is left out.
+`hemato_lab.detectors.platelets.platelet_probability`, and the F1 on each set when it is left out.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hemato_lab.detectors import nucleated
+from hemato_lab.detectors.platelets import EVIDENCE, find_platelets
+from hemato_lab.detectors.white_cells import find_white_cells
 from hemato_lab.evaluation.dataset import DetectionSet, read_dataset
 from hemato_lab.formats import open_smear
 from hemato_lab.imaging.calibration import calibrate
-from hemato_lab.imaging.working import RED_CELL_AREA, working_tile
-from hemato_lab.kernels.components import label_and_measure
+from hemato_lab.imaging.working import working_tile
 from hemato_lab.smear import Scale
 from hemato_lab.vocabulary import PLATELET
 
@@ -36,24 +36,18 @@ def candidates_of(image: AnnotatedImage, diameter_px: float) -> tuple[NDArray[np
     calibration = calibrate(field, Scale.from_rbc_diameter_px(diameter_px))
     levels, grid = calibration.levels, calibration.grid
     if not levels.has_cells:
-        return np.empty((0, 7)), np.empty(0, np.bool_)
+        return np.empty((0, len(EVIDENCE))), np.empty(0, np.bool_)
     tile = working_tile(field.read(), field.window, grid, calibration.illumination)
-    nuclear = nucleated.smooth_nuclear_density(tile, levels)
-    white = nucleated.find_white_cells(tile, levels, nuclear).labels > 0
-    labels, table = label_and_measure(nucleated.azure_bodies(nuclear) & tile.lit)
-    evidence = nucleated.platelet_evidence(tile, levels, nuclear, labels, table)
-    area = table.area / RED_CELL_AREA
-    inside_white = np.bincount(labels[white], minlength=len(table) + 1)[1:] / table.area
-    possible = (
-        (area >= nucleated.LEAST_PLATELET_AREA) & (area <= nucleated.LARGEST_PLATELET_AREA) & (inside_white < 0.3)
-    )
-    x, y = grid.to_pixels(table.x[possible]), grid.to_pixels(table.y[possible])
+    nuclear = levels.smooth_nuclear_density(tile)
+    bodies = find_platelets(tile, levels, nuclear, find_white_cells(tile, levels, nuclear).labels > 0)
+    possible = bodies.possible
+    x, y = grid.to_pixels(bodies.table.x[possible]), grid.to_pixels(bodies.table.y[possible])
     truth = image.truth.select(image.truth["name"] == PLATELET)
     hit = [
         bool(np.any((truth["x_min"] <= a) & (a <= truth["x_max"]) & (truth["y_min"] <= b) & (b <= truth["y_max"])))
         for a, b in zip(x, y, strict=True)
     ]
-    return evidence[possible], np.array(hit, np.bool_)
+    return bodies.evidence[possible], np.array(hit, np.bool_)
 
 
 def main() -> None:
@@ -72,7 +66,7 @@ def main() -> None:
         if not (typical and loose):
             sys.exit(f"{name} states no red-cell diameter")
         for image in dataset.images:
-            if image.split == "train":
+            if image.split in {"train", "val"}:
                 found, hit = candidates_of(image, (image.rbc_diameter_px or loose) * typical / loose)
                 evidence.append(found)
                 is_platelet.append(hit)

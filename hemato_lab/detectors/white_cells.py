@@ -1,7 +1,6 @@
-"""White cells and platelets: what takes up azure dye, on the working grid.
+"""White cells: found by their nucleus, lobes and all, and measured whole.
 
-White cells are found by their nucleus, lobes and all, and measured whole: rays from the nucleus end where the cytoplasm
-does. Platelets are small, round, azure bodies outside of white cells.
+Rays from the nucleus end where the cytoplasm does.
 """
 
 from __future__ import annotations
@@ -46,12 +45,6 @@ RED_COLOURED: Final = 0.1
 """Nuclear density below which something dense is red-cell coloured and no cytoplasm."""
 LONGEST_RAY: Final = 1.6
 """In red-cell diameters: the radius of the largest cells, 24 um across."""
-PLATELET_DENSITY: Final = 0.4
-"""Nuclear density from which a pixel may belong to a platelet."""
-BODY_SHARE, BODY_WINDOW = 0.45, 0.5
-"""A body's pixels reach this share of the densest point in a window of this many diameters around them."""
-LEAST_PLATELET_AREA, LARGEST_PLATELET_AREA = 0.01, 0.6
-"""Of a red cell's area."""
 
 
 @dataclass(frozen=True)
@@ -66,28 +59,6 @@ class WhiteCells:
         return len(self.nucleus_area)
 
 
-@dataclass(frozen=True)
-class PlateletCandidates:
-    """Small azure bodies of a tile.
-
-    Attributes
-    ----------
-    labels : NDArray, shape (height, width), int32
-        1 to n.
-    table : ComponentTable
-        Their measurements.
-    probability : NDArray, shape (n,), float64
-        That the body is a platelet.
-    """
-
-    labels: NDArray[np.int32]
-    table: ComponentTable
-    probability: NDArray[np.float64]
-
-    def __len__(self) -> int:
-        return len(self.probability)
-
-
 def find_white_cells(tile: WorkingTile, levels: Levels, nuclear: NDArray[np.float32]) -> WhiteCells:
     """Find white cells by their nuclei and outline them whole.
 
@@ -98,7 +69,7 @@ def find_white_cells(tile: WorkingTile, levels: Levels, nuclear: NDArray[np.floa
     levels : Levels
         Of the field.
     nuclear : NDArray, shape (height, width), float32
-        Smoothed nuclear density (`smooth_nuclear_density`).
+        Smoothed nuclear density (`Levels.smooth_nuclear_density`).
     """
     stained = (nuclear > np.float32(NUCLEUS_DENSITY)) & levels.foreground(tile)
     nuclei, count = _nuclei(stained)
@@ -129,12 +100,6 @@ def _red_coloured(tile: WorkingTile, levels: Levels, nuclear: NDArray[np.float32
     dense = tile.foreground_density > np.float32(levels.background + 0.6 * levels.red_cell)
     red: NDArray[np.bool_] = dense & (nuclear < np.float32(RED_COLOURED))
     return red
-
-
-def smooth_nuclear_density(tile: WorkingTile, levels: Levels) -> NDArray[np.float32]:
-    """Return the nuclear density with the grain of the camera smoothed out, shape (height, width)."""
-    smooth: NDArray[np.float32] = ndimage.gaussian_filter(levels.nuclear_density(tile), 0.8, mode="nearest")
-    return smooth
 
 
 def _nuclei(stained: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]:
@@ -206,96 +171,3 @@ def _cell_radii(inner: NDArray[np.float64], outer: NDArray[np.float64]) -> NDArr
     limit = np.minimum(np.where(np.isfinite(typical), 1.15 * typical, fallback), 1.25 * RED_CELL_DIAMETER)
     radii: NDArray[np.float64] = np.maximum(inner, np.minimum(outer, limit[:, None]))
     return radii
-
-
-def find_platelets(
-    tile: WorkingTile, levels: Levels, nuclear: NDArray[np.float32], excluded: NDArray[np.bool_]
-) -> PlateletCandidates:
-    """Find small azure bodies and tell how likely each is a platelet.
-
-    Parameters
-    ----------
-    tile, levels, nuclear
-        As for `find_white_cells`.
-    excluded : NDArray, shape (height, width), bool
-        What belongs to white cells.
-    """
-    labels, table = label_and_measure(azure_bodies(nuclear) & tile.lit)
-    if not len(table):
-        return PlateletCandidates(labels, table, np.empty(0))
-    inside_white = np.bincount(labels[excluded], minlength=len(table) + 1)[1:] / table.area
-    area = table.area / RED_CELL_AREA
-    possible = (area >= LEAST_PLATELET_AREA) & (area <= LARGEST_PLATELET_AREA) & (inside_white < 0.3)
-    probability = np.where(possible, platelet_probability(platelet_evidence(tile, levels, nuclear, labels, table)), 0.0)
-    return PlateletCandidates(labels, table, probability)
-
-
-def azure_bodies(nuclear: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Mark azure bodies down to a share of their own densest point, to keep halos out; shape (height, width)."""
-    densest = ndimage.maximum_filter(nuclear, size=int(BODY_WINDOW * RED_CELL_DIAMETER) | 1, mode="nearest")
-    bodies: NDArray[np.bool_] = nuclear > np.maximum(np.float32(PLATELET_DENSITY), np.float32(BODY_SHARE) * densest)
-    return bodies
-
-
-def platelet_evidence(
-    tile: WorkingTile,
-    levels: Levels,
-    nuclear: NDArray[np.float32],
-    labels: NDArray[np.int32],
-    table: ComponentTable,
-) -> NDArray[np.float64]:
-    """Measure what tells platelets from the coloured rims and grains that look alike, shape (n, 7).
-
-    Columns: logarithm of the area over a tenth of a red cell; its square; logarithm of the densest point; share of the
-    surroundings that is free of cells; product of these two; axis ratio, at most 4; how well an ellipse fills the body.
-    """
-    densest = np.asarray(ndimage.maximum(nuclear, labels, np.arange(1, len(table) + 1)), np.float64)
-    major, minor, _ = table.axes
-    size = np.log(np.maximum(table.area, 1) / (0.1 * RED_CELL_AREA))
-    density = np.log(np.maximum(densest, PLATELET_DENSITY))
-    free = _free_surroundings(levels.foreground(tile), table)
-    return np.stack(
-        [
-            size,
-            size**2,
-            density,
-            free,
-            free * density,
-            np.minimum(major / minor, 4.0),
-            table.area / (np.pi / 4 * major * minor),
-        ],
-        axis=1,
-    )
-
-
-def _free_surroundings(foreground: NDArray[np.bool_], table: ComponentTable) -> NDArray[np.float64]:
-    """Return the share of background in a frame of 2 pixels, 2 pixels away from each bounding box."""
-    height, width = foreground.shape
-    sums = np.zeros((height + 1, width + 1), np.int64)
-    np.cumsum(np.cumsum(foreground, axis=0, dtype=np.int64), axis=1, out=sums[1:, 1:])
-
-    def within(margin: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        x0, y0 = np.maximum(table.x_min - margin, 0), np.maximum(table.y_min - margin, 0)
-        x1, y1 = np.minimum(table.x_max + margin, width), np.minimum(table.y_max + margin, height)
-        return sums[y1, x1] - sums[y0, x1] - sums[y1, x0] + sums[y0, x0], (x1 - x0) * (y1 - y0)
-
-    outer, outer_area = within(4)
-    inner, inner_area = within(2)
-    free: NDArray[np.float64] = 1 - (outer - inner) / np.maximum(outer_area - inner_area, 1)
-    return free
-
-
-_PLATELET_INTERCEPT: Final = -6.9
-_PLATELET_WEIGHTS: Final = (0.19, -0.652, 1.833, 5.725, 0.965, -2.058, 5.99)
-
-
-def platelet_probability(evidence: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the probability of a platelet from `platelet_evidence`, shape (n,).
-
-    A logistic function fitted on the training splits of three public sets (bccd, deepbionet, txl_pbc_cells; each set
-    with equal weight) against their platelet boxes, white cells' own bodies left out; its intercept was then chosen on
-    their training and validation splits. `models/training/fit_platelets.py` repeats the fit.
-    """
-    total = _PLATELET_INTERCEPT + evidence @ np.array(_PLATELET_WEIGHTS)
-    probability: NDArray[np.float64] = 1 / (1 + np.exp(-total))
-    return probability
