@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 BASE_COLUMNS: Final = ("field", "x", "y", "radius", "name", "score")
 """Columns that every table has; measured features follow them."""
+OPERATING_SCORE: Final = 0.5
+"""Cells below this score are not reported unless asked for."""
 NAME_DTYPE: Final = np.dtype("<U32")
 _BASE_DTYPES: Final[dict[str, np.dtype[Any]]] = {
     "field": np.dtype(np.int32),

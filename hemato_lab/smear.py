@@ -295,6 +295,12 @@ class Smear:
     def __len__(self) -> int:
         return len(self.fields)
 
+    def __repr__(self) -> str:
+        fields = "1 field" if len(self) == 1 else f"{len(self)} fields"
+        skipped = f", {len(self.skipped)} skipped" if self.skipped else ""
+        scale = "no stated scale" if self.scale is None else f"{self.scale.um_per_px:.4g} um per pixel"
+        return f"Smear({self.name!r}, {fields}{skipped}, {scale})"
+
     @property
     def pixels(self) -> int:
         """Number of pixels in all fields."""

@@ -186,3 +186,14 @@ def test_a_smear_has_a_field_and_counts_pixels() -> None:
     assert caught.value.subject == "empty one"
     with pytest.raises(ConfigError, match="two fields have this name"):
         Smear("s", (field_of(picture(7, 5)), field_of(picture(4, 4))))
+
+
+def test_a_smear_is_shown_in_one_short_line() -> None:
+    pixels = ArraySource(np.zeros((4, 5, 3), np.uint8))
+    one = Smear("slide 7", (Field("a", pixels, "id"),))
+    assert repr(one) == "Smear('slide 7', 1 field, no stated scale)"
+    two = replace(one, fields=(*one.fields, Field("b", pixels, "id")), scale=Scale.from_um_per_px(0.125))
+    assert repr(two) == "Smear('slide 7', 2 fields, 0.125 um per pixel)"
+    assert repr(replace(one, skipped=(SkippedFile("c", "copy", "c: same image as a"),))) == (
+        "Smear('slide 7', 1 field, 1 skipped, no stated scale)"
+    )

@@ -98,7 +98,7 @@ def _legend(seen: Detections, lettering: _Lettering, width: int) -> list[_Entry]
     """Return the legend's entries, broken into lines of `width` pixels."""
     if not len(seen):
         return [_Entry(_MARGIN, 0, "no candidate in view", None)]
-    entries = [_Entry(_MARGIN, 0, "candidates", None)]
+    entries = [_Entry(_MARGIN, 0, "ringed here", None)]
     x, row = 2 * _MARGIN + lettering.width(entries[0].text), 0
     for name, term in vocabulary.TERMS.items():
         if count := seen.count(name):

@@ -83,4 +83,5 @@ class Analysis:
         return stream.getvalue()
 
     def __repr__(self) -> str:
-        return f"Analysis({self.smear.name!r}, {len(self.smear)} fields, {self.detections!r})"
+        fields = "1 field" if len(self.smear) == 1 else f"{len(self.smear)} fields"
+        return f"Analysis({self.smear.name!r}, {fields}, {self.detections!r})"

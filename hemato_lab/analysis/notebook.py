@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from hemato_lab.analysis import tables
@@ -17,6 +18,7 @@ def to_html(analysis: Analysis) -> str:
     """Return the tables of an analysis as an HTML fragment that ends with the research-use notice."""
     shown = (
         tables.overview(analysis),
+        tables.cautions(analysis),
         tables.statistics(analysis.report),
         tables.findings(analysis.report),
         tables.considerations(analysis.report),
@@ -28,7 +30,10 @@ def to_html(analysis: Analysis) -> str:
 
 
 def _table(table: Table) -> str:
-    head = "".join(f"<th>{escape(cell)}</th>" for cell in table.head)
+    head = "".join(
+        f'<th title="{escape(explanation)}">{escape(cell)}</th>' if explanation else f"<th>{escape(cell)}</th>"
+        for cell, explanation in zip_longest(table.head, table.explanations, fillvalue="")
+    )
     rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in table.rows)
     note = f"<p><small>{escape(table.note)}</small></p>" if table.note else ""
     return (

@@ -2,58 +2,88 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hemato_lab.cli.output import prepare_folder, print_notice, print_tables, progress_bar, write_files
+from hemato_lab.cli.output import print_notice, print_tables, print_text, progress_bar, write_files
+from hemato_lab.cli.places import RESULTS_FOLDER, folder_name, named_path, results_folder
+from hemato_lab.errors import ConfigError, ScaleNotCredibleError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from hemato_lab.analysis import Analysis
 
 
 def analyze(
     source: Annotated[
-        list[Path], typer.Argument(help="An image, a folder, a ZIP or a slide; several images make one smear.")
+        list[str], typer.Argument(help="An image, a folder, a ZIP or a slide; several images make one smear.")
     ],
     *,
-    out: Annotated[Path, typer.Option(help="Folder for the report, tables and pictures.")] = Path("hemato_lab_out"),
+    out: Annotated[
+        str | None,
+        typer.Option(help="Folder for the report, tables and pictures.", show_default=f"{RESULTS_FOLDER}/<smear name>"),
+    ] = None,
     um_per_px: Annotated[float | None, typer.Option(help="Pixel size in micrometres, when known.")] = None,
     rbc_diameter_px: Annotated[
         float | None, typer.Option(help="Pixels across a normal red cell, when known; else it is estimated.")
     ] = None,
-    detector: Annotated[str, typer.Option(help="Which detector finds the cells.")] = "classical",
+    detector: Annotated[str, typer.Option(help="Which detector finds the cells; there is: classical.")] = "classical",
     rbc_per_ul: Annotated[float, typer.Option(help="Red cells per microlitre, for concentrations.")] = 5.0e6,
-    tile_size: Annotated[int | None, typer.Option(help="Side of a tile in pixels; changes nothing but memory.")] = None,
+    tile_size: Annotated[
+        int | None, typer.Option(help="Side of a tile in pixels, 64 or more; changes nothing but memory.")
+    ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Tiles that are worked on at a time.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON and write no files.")] = False,
 ) -> None:
     """Find, measure and count the cells of a smear. For Research Use Only."""
-    from hemato_lab.export import render
     from hemato_lab.formats import open_smear
     from hemato_lab.pipeline import analyze as run
+    from hemato_lab.pipeline.steps import check_settings
 
-    if not as_json:
-        prepare_folder(out)
-    smear = open_smear(source[0] if len(source) == 1 else source, um_per_px=um_per_px, rbc_diameter_px=rbc_diameter_px)
-    analysis = run(
-        smear,
-        detector=detector,
-        rbc_per_ul=rbc_per_ul,
-        tile_size=tile_size,
-        threads=threads,
-        progress=progress_bar("analysing", shown=not as_json),
-    )
-    if as_json:
-        typer.echo(render(analysis, "json").decode(), nl=False)
+    check_settings(detector=detector, rbc_per_ul=rbc_per_ul, tile_size=tile_size, threads=threads)
+    check_scale(um_per_px, rbc_diameter_px)
+    folder = None if as_json or out is None else results_folder(named_path(out, "--out"), source)
+    smear = open_smear(source, um_per_px=um_per_px, rbc_diameter_px=rbc_diameter_px)
+    if folder is None and not as_json:
+        folder = results_folder(RESULTS_FOLDER / folder_name(smear.name), source)
+    with progress_bar("analysing", "tile", shown=not as_json) as progress:
+        analysis = run(
+            smear, detector=detector, rbc_per_ul=rbc_per_ul, tile_size=tile_size, threads=threads, progress=progress
+        )
+    report_to_user(analysis, folder)
+
+
+def check_scale(um_per_px: float | None, rbc_diameter_px: float | None) -> None:
+    """Refuse a stated scale that is impossible, by the names of its options.
+
+    Raises
+    ------
+    ConfigError
+        If a value is impossible, or the two contradict each other.
+    """
+    from hemato_lab.formats.opening import stated_scale
+
+    try:
+        stated_scale(um_per_px, rbc_diameter_px)
+    except ScaleNotCredibleError as error:
+        raise ConfigError(_by_option(error.problem), hint=_by_option(error.hint)) from error
+
+
+def _by_option(text: str) -> str:
+    return text.replace("um_per_px", "--um-per-px").replace("rbc_diameter_px", "--rbc-diameter-px")
+
+
+def report_to_user(analysis: Analysis, folder: Path | None) -> None:
+    """Write the files, then print the tables and where the files are; without a folder print the report as JSON."""
+    if folder is None:
+        from hemato_lab.export import render
+
+        print_text(render(analysis, "json").decode(), end="")
         return
-    report_to_user(analysis, out)
-
-
-def report_to_user(analysis: Analysis, out: Path) -> None:
-    """Print the tables, write the files and say where they are."""
+    written = write_files(analysis, folder)
     print_tables(analysis)
-    for path in write_files(analysis, out):
-        typer.echo(f"wrote {path}")
+    for path in written:
+        print_text(f"wrote {path}")
     print_notice()

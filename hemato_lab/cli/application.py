@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from typing import Annotated, Final
+from typing import Annotated, Final, cast
 
 import typer
 
@@ -24,10 +23,12 @@ EXIT_CODES: Final[dict[type[HematoError], int]] = {
 }
 """Exit code of each kind of error; 1 for any other, 130 when interrupted."""
 
+_CommandLineError: Final = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
+"""``UsageError``, of whichever library typer has it from: everything that can be wrong with arguments."""
+
 application = typer.Typer(
     name="hemato-lab",
     help=f"Open, offline second reader for peripheral blood smears. {RESEARCH_USE_NOTICE}",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -41,29 +42,42 @@ def _on_version(wanted: bool) -> None:  # noqa: FBT001 (the library calls it so)
         raise typer.Exit
 
 
-@application.callback()
+@application.callback(invoke_without_command=True)
 def _options(
+    context: typer.Context,
     *,
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001 (its callback acts on it)
         bool, typer.Option("--version", is_eager=True, help="Print the version.", callback=_on_version)
     ] = False,
 ) -> None:
     """Open, offline second reader for peripheral blood smears. For Research Use Only."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(2)
 
 
 def main() -> None:
-    """Run the command line; errors of this package become one line and an exit code."""
+    """Run the command line; errors become one line and an exit code."""
     try:
-        application()
+        code = application(prog_name="hemato-lab", standalone_mode=False)
+    except _CommandLineError as error:
+        code = _complain(_usage_error(error))
     except HematoError as error:
-        print(f"hemato-lab: {error}", file=sys.stderr)
-        raise SystemExit(exit_code(error)) from None
-    except BrokenPipeError:
-        # The reader of our output has left; nothing more can be said to it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(1) from None
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
+        code = _complain(error)
+    except (KeyboardInterrupt, typer.Abort):
+        code = 130
+    raise SystemExit(code)
+
+
+def _complain(error: HematoError) -> int:
+    print(f"hemato-lab: {error}", file=sys.stderr)
+    return exit_code(error)
+
+
+def _usage_error(error: typer.BadParameter) -> ConfigError:
+    command = "hemato-lab" if error.ctx is None else error.ctx.command_path
+    problem = error.format_message().rstrip(".").replace("Value error, ", "")
+    return ConfigError(problem, hint=f"see {command} --help")
 
 
 def exit_code(error: HematoError) -> int:

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from hemato_lab.cli.output import print_text
+from hemato_lab.cli.places import named_path
 from hemato_lab.errors import ConfigError
 
 
@@ -16,9 +18,9 @@ def evaluate(
     dataset_dir: Annotated[Path, typer.Argument(help="Folder with annotations.json (fields) or labels.csv (crops).")],
     *,
     split: Annotated[str, typer.Option(help="Which part of the set; test only for final figures.")],
-    out: Annotated[Path | None, typer.Option(help="Write the result there as JSON.")] = None,
-    detector: Annotated[str | None, typer.Option(help="Detector by name, for fields.")] = None,
-    classifier: Annotated[str | None, typer.Option(help="Classifier by name, for crops.")] = None,
+    out: Annotated[str | None, typer.Option(help="Write the result there as JSON.")] = None,
+    detector: Annotated[str | None, typer.Option(help="Detector, for fields; there is: classical.")] = None,
+    classifier: Annotated[str | None, typer.Option(help="Classifier, for crops; there is: classical.")] = None,
     match: Annotated[Literal["iou", "center"], typer.Option(help="Overlap of boxes, or distance of centres.")] = "iou",
     ignore_incomplete: Annotated[
         bool, typer.Option("--ignore-incomplete", help="Leave out unmatched detections where not every cell is marked.")
@@ -28,7 +30,7 @@ def evaluate(
         typer.Option(help="Estimate the red-cell diameter from each image, or give the annotated one."),
     ] = "estimated",
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many images or crops.")] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Images looked at at the same time.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Images that are analysed at a time.")] = 1,
 ) -> None:
     """Score a detector or classifier on an annotated set.
 
@@ -38,8 +40,8 @@ def evaluate(
     from hemato_lab.evaluation.runner import run_evaluation
     from hemato_lab.evaluation.table import crop_table, detection_table
 
-    if out is not None and not out.absolute().parent.is_dir():
-        raise ConfigError("the folder does not exist", subject=str(out), hint="make it first, or choose another --out")
+    _check_names(detector, classifier)
+    file = None if out is None else _result_file(named_path(out, "--out"))
     result = run_evaluation(
         dataset_dir,
         split=split,
@@ -52,19 +54,49 @@ def evaluate(
         jobs=jobs,
         show_progress=True,
     )
-    typer.echo(crop_table(result) if "crops" in result else detection_table(result))
-    if out is not None:
-        _write_json(result, out)
+    if file is not None:
+        _write_json(result, file)
+    print_text(crop_table(result) if "crops" in result else detection_table(result))
+
+
+def _check_names(detector: str | None, classifier: str | None) -> None:
+    """Refuse names that are not known, before any file is read."""
+    from hemato_lab.classifiers import make_classifier
+    from hemato_lab.pipeline.steps import check_settings
+
+    if detector is not None:
+        check_settings(detector=detector)
+    if classifier is not None:
+        make_classifier(classifier)
+
+
+def _result_file(path: Path) -> Path:
+    """Refuse a file that cannot be written, before any work is done."""
+    if not path.absolute().parent.is_dir():
+        raise ConfigError("the folder does not exist", subject=str(path), hint="make it first, or choose another --out")
+    if path.exists() and not path.is_file():
+        problem = "is a folder" if path.is_dir() else "is no ordinary file"
+        raise ConfigError(problem, subject=str(path), hint="choose another --out")
+    # Only writing tells: to some folders not even those may write who have the right.
+    _write_whole("", path, replace=False)
+    return path
 
 
 def _write_json(result: dict[str, Any], path: Path) -> None:
-    """Write the whole file or none of it."""
-    text = json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    """Write the result in ASCII, because file names may hold what UTF-8 cannot."""
+    _write_whole(json.dumps(result, indent=2, allow_nan=False) + "\n", path, replace=True)
+
+
+def _write_whole(text: str, path: Path, *, replace: bool) -> None:
+    """Write the whole file or none of it; without `replace` see only whether it could be written."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        unfinished.write_text(text, encoding="utf-8")
-        unfinished.replace(path)
+        try:
+            unfinished.write_text(text, encoding="ascii")
+            if replace:
+                unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
     except OSError as error:
-        unfinished.unlink(missing_ok=True)
         problem = f"cannot be written: {error.strerror}"
         raise ConfigError(problem, subject=str(path), hint="choose another --out") from error

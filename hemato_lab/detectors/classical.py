@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from hemato_lab.detections import Detections
+from hemato_lab.detections import OPERATING_SCORE, Detections
 from hemato_lab.detectors.features import FEATURES, measured_columns
 from hemato_lab.detectors.platelets import PlateletCandidates, find_platelets
 from hemato_lab.detectors.white_cells import LEAST_NUCLEUS_AREA, WhiteCells, find_white_cells
@@ -34,6 +34,8 @@ FULL_EVIDENCE: Final = 1.6
 """Evidence of a free, round red cell: score 1."""
 LEAST_PROBABILITY: Final = 0.05
 """Platelet candidates below this probability are left out of the table altogether."""
+SAME_PLACE, SAME_SIZE = 0.5, 1.2
+"""In a platelet's radii: a red cell so near its centre and no larger is the platelet itself."""
 PLATELET_HALO: Final = 3.4
 """Grid cells that a platelet's pale body reaches beyond its azure granules."""
 
@@ -51,9 +53,9 @@ class ClassicalDetector:
         self.calibration = calibration
 
     def __call__(self, tile: Tile) -> Detections:
-        """Return the cells that the tile's core owns, in canonical order; empty when there are none."""
+        """Return the cells that the tile's core owns, in canonical order; empty when there are none, or no colour."""
         calibration = self.calibration
-        if not calibration.levels.has_cells:
+        if not (calibration.levels.has_cells and calibration.levels.has_colour):
             return Detections.empty(FEATURES)
         working = working_tile(tile.pixels, tile.window, calibration.grid, calibration.illumination)
         if working.window.area == 0:
@@ -63,11 +65,9 @@ class ClassicalDetector:
         in_white = white.labels > 0
         platelets = find_platelets(working, calibration.levels, nuclear, in_white)
         red = split_red_cells(working, calibration.levels, in_white)
-        found = [
-            self._red_cells(red, working),
-            self._white_cells(white, working),
-            self._platelets(platelets, working),
-        ]
+        small = self._platelets(platelets, working)
+        red_cells = _without_large_platelets(self._red_cells(red, working), small)
+        found = [red_cells, self._white_cells(white, working), small]
         table = Detections.concatenate(found).with_columns(field=np.full(sum(map(len, found)), tile.field, np.int32))
         owned = [tile.core.owns(x, y) for x, y in zip(table["x"], table["y"], strict=True)]
         return table.select(np.array(owned, np.bool_)).sorted()
@@ -118,6 +118,14 @@ class ClassicalDetector:
         table = measure(labels, count, working.density, origin)
         with np.errstate(invalid="ignore", divide="ignore"):
             return table, measured_columns(labels, table, working, self.calibration)
+
+
+def _without_large_platelets(red: Detections, platelets: Detections) -> Detections:
+    """Leave out the red cells that are a large platelet seen once more: no larger, and on the same place."""
+    likely = platelets.select(platelets["score"] >= OPERATING_SCORE)
+    apart = np.hypot(red["x"][:, None] - likely["x"], red["y"][:, None] - likely["y"])
+    same = (apart < SAME_PLACE * likely["radius"]) & (red["radius"][:, None] < SAME_SIZE * likely["radius"])
+    return red.select(~same.any(axis=1))
 
 
 def _named(

@@ -25,6 +25,8 @@ LEAST_AREA, LARGEST_AREA = 0.01, 0.6
 """Of a red cell's area."""
 FRAME: Final = (2, 5)
 """A body's surroundings, in grid cells outside of its bounding box."""
+CALMEST: Final = 0.05
+"""Deviation of nuclear density in calm surroundings of real fields; images without grain say no more."""
 INSIDE, APART = 0.3, 0.5
 """A body with this share in a white cell's outline belongs to it, unless this share of its surroundings is free."""
 
@@ -130,23 +132,23 @@ def _evidence(
             1 - around(levels.foreground(tile).astype(np.float32)).mean,
             np.minimum(major / minor, 4.0),
             table.area / (np.pi / 4 * major * minor),
-            np.log(np.maximum(around(nuclear).deviation, 0.02)),
+            np.log(np.maximum(around(nuclear).deviation, CALMEST)),
             np.clip(blue / np.maximum(green, 0.05 * levels.red_cell), -1.0, 3.0),
         ],
         axis=1,
     )
 
 
-_INTERCEPT: Final = -8.848
-_WEIGHTS: Final = (-0.316, -1.074, 2.751, 3.89, -2.024, 5.433, -1.9, 2.363)
+_INTERCEPT: Final = -10.804
+_WEIGHTS: Final = (-0.541, -1.133, 3.048, 5.313, -2.001, 5.982, -1.989, 1.252)
 
 
 def platelet_probability(evidence: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the probability of a platelet from `EVIDENCE`, shape (n,).
 
     A logistic function fitted on the training and validation splits of three public sets (bccd, deepbionet,
-    txl_pbc_cells; each set with equal weight) against their platelet boxes. `models/training/fit_platelets.py` repeats
-    the fit.
+    txl_pbc_cells; each set with equal weight) against their platelet boxes, and, with a fifth of such a weight, on
+    phantoms with malaria parasites, which are none. `models/training/fit_platelets.py` repeats the fit.
     """
     total = _INTERCEPT + evidence @ np.array(_WEIGHTS)
     probability: NDArray[np.float64] = 1 / (1 + np.exp(-total))

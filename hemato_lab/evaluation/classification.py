@@ -4,7 +4,7 @@ The result is one JSON object::
 
     dataset, split, classifier   names
     model_sha256                 of the ONNX file, null for a classifier without a model
-    crops                        number evaluated
+    crops                        number evaluated; those that could not be read are not among them
     accuracy                     share of crops named rightly
     macro_f1                     mean F1 over the names that occur in the split
     auc                          area under the receiver operating curve; null unless two names are scored
@@ -13,6 +13,7 @@ The result is one JSON object::
     classes                      {name: {truth, precision, recall, f1, limits}}
     limits                       {accuracy, macro_f1, auc, ece: [low, high]}
     rolled_up                    {label of the set: scored name} where these differ
+    skipped                      [{file, reason}] of the crops that could not be read and count nowhere
     groups, resamples            of the bootstrap
     version, notice              of this package
 
@@ -30,6 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hemato_lab import __version__
+from hemato_lab.errors import InputError
 from hemato_lab.evaluation.bootstrap import RESAMPLES, Limits, draw_groups, group_index, percentile_limits
 from hemato_lab.evaluation.calibration import expected_calibration_error
 from hemato_lab.evaluation.dataset import CropSet, LabelledCrop
@@ -37,6 +39,7 @@ from hemato_lab.evaluation.naming import CommonNames, common_names
 from hemato_lab.evaluation.ranking import area_under_curve
 from hemato_lab.evaluation.ratio import ratio
 from hemato_lab.evaluation.rounding import rounded, rounded_limits
+from hemato_lab.evaluation.skipping import SkippedImage
 from hemato_lab.report import RESEARCH_USE_NOTICE
 from hemato_lab.smear import RGB
 
@@ -64,6 +67,7 @@ class CropScores:
     confusion: NDArray[np.int64]
     figures: Mapping[str, float | None]
     limits: Mapping[str, Limits | None]
+    skipped: tuple[SkippedImage, ...]
     groups: int
 
     def to_json(self) -> dict[str, Any]:
@@ -82,6 +86,7 @@ class CropScores:
             "classes": {name: self._class_json(row, name) for row, name in enumerate(self.names.scored)},
             "limits": rounded_limits({name: self.limits[name] for name in SET_FIGURES}),
             "rolled_up": {label: name for label, name in self.names.of_label.items() if label != name},
+            "skipped": [one.to_json() for one in self.skipped],
             "groups": self.groups,
             "resamples": RESAMPLES,
             "version": __version__,
@@ -139,7 +144,7 @@ def evaluate_crops(
     classifier : Classifier
         One of `hemato_lab.classifiers.CLASSIFIERS`.
     read : ReadCrop
-        Reads a file as RGB uint8, shape (height, width, 3).
+        Reads a file as RGB uint8, shape (height, width, 3), or raises `InputError`.
     split : str
         For example "val".
     limit : int or None
@@ -151,10 +156,12 @@ def evaluate_crops(
     ------
     ConfigError
         If the split does not exist, or the classifier has no name for one of the labels.
+    InputError
+        If no crop can be read.
     """
-    crops = dataset.in_split(split)[:limit]
+    listed = dataset.in_split(split)[:limit]
     names = common_names(dataset.labels, classifier.classes, dataset=dataset.name, classifier=classifier.name)
-    answers = _answers(crops, classifier, names, read, progress)
+    answers, crops, skipped = _answers(listed, classifier, names, read, progress)
     groups, group_count = group_index([crop.group for crop in crops])
     weights = draw_groups(group_count)[:, groups]
     exact = crop_figures(answers, names, np.ones((1, len(crops))))
@@ -169,20 +176,33 @@ def evaluate_crops(
         confusion=confusion,
         figures={name: None if np.isnan(value[0]) else float(value[0]) for name, value in exact.items()},
         limits=percentile_limits(crop_figures(answers, names, weights), group_count),
+        skipped=skipped,
         groups=group_count,
     )
 
 
 def _answers(
-    crops: Sequence[LabelledCrop], classifier: Classifier, names: CommonNames, read: ReadCrop, progress: CropProgress
-) -> Answers:
-    batches = [crops[start : start + CROPS_AT_ONCE] for start in range(0, len(crops), CROPS_AT_ONCE)]
-    pooled = [
-        names.pool(classifier.classes, classifier.classify([read(crop.path) for crop in batch]).probabilities)
-        for batch in progress(batches)
-    ]
+    listed: Sequence[LabelledCrop], classifier: Classifier, names: CommonNames, read: ReadCrop, progress: CropProgress
+) -> tuple[Answers, list[LabelledCrop], tuple[SkippedImage, ...]]:
+    """Classify the crops that can be read; returns the answers, their crops, and the others."""
+    crops: list[LabelledCrop] = []
+    skipped: list[SkippedImage] = []
+    pooled: list[Floats] = []
+    for batch in progress([listed[start : start + CROPS_AT_ONCE] for start in range(0, len(listed), CROPS_AT_ONCE)]):
+        pixels = []
+        for crop in batch:
+            try:
+                pixels.append(read(crop.path))
+            except InputError as error:
+                skipped.append(SkippedImage(crop.file_name, error))
+            else:
+                crops.append(crop)
+        if pixels:
+            pooled.append(names.pool(classifier.classes, classifier.classify(pixels).probabilities))
+    if not crops:
+        raise skipped[0].error
     truth = np.array([names.scored.index(names.of_label[crop.label]) for crop in crops], dtype=np.intp)
-    return Answers(truth, np.concatenate(pooled), len(names.scored))
+    return Answers(truth, np.concatenate(pooled), len(names.scored)), crops, tuple(skipped)
 
 
 def crop_figures(answers: Answers, names: CommonNames, weight: Floats) -> dict[str, Floats]:

@@ -119,9 +119,10 @@ class DetectionSet:
 
 @dataclass(frozen=True, slots=True)
 class LabelledCrop:
-    """One cell cut out of its field, with the name an expert gave it."""
+    """One cell cut out of its field, with the name an expert gave it; ``file_name`` is its path below the folder."""
 
     path: Path
+    file_name: str
     label: str
     split: str
     group: str
@@ -154,14 +155,15 @@ def read_dataset(folder: Path) -> DetectionSet | CropSet:
     Raises
     ------
     DatasetError
-        If neither file is there, or an entry of it does not follow the format; names the file and the entry.
+        If neither file is there, or an entry of it does not follow the format; names the file and the entry. Whether
+        the images can be read is seen only when they are.
     """
     if (folder / ANNOTATIONS_FILE).is_file():
         return _read_detection_set(folder)
     if (folder / LABELS_FILE).is_file():
         return _read_crop_set(folder)
     raise DatasetError(
-        f"holds neither {ANNOTATIONS_FILE} nor {LABELS_FILE}",
+        f"holds neither {ANNOTATIONS_FILE} nor {LABELS_FILE}" if folder.is_dir() else "does not exist or is no folder",
         subject=str(folder),
         hint="give the folder of one annotated set",
     )
@@ -307,8 +309,9 @@ def _read_crop_set(folder: Path) -> CropSet:
         entry = Entry(row, str(path), f"line {number}")
         label = entry.text("label")
         entry.require_term(label)
-        file = entry.file_below(folder, entry.text("file"))
-        crops.append(LabelledCrop(file, label, entry.text("split"), entry.text("group")))
+        name = entry.text("file")
+        path_of_crop = entry.file_below(folder, name)
+        crops.append(LabelledCrop(path_of_crop, name, label, entry.text("split"), entry.text("group")))
     if not crops:
         raise DatasetError("lists no crop", subject=str(path))
     present = {crop.label for crop in crops}

@@ -4,7 +4,7 @@ The result is one JSON object::
 
     dataset, split, detector     names
     model_sha256                 of the ONNX file, null for a detector without a model
-    images                       number evaluated
+    images                       number evaluated; those that could not be read are not among them
     mean_ap50                    mean over the classes that have truths
     classes                      {name: {truth, ap50, precision, recall, f1, threshold, count_bias, count_mae,
                                  count_fields, count_truth, limits}}
@@ -14,6 +14,7 @@ The result is one JSON object::
     scale                        "estimated" or "annotated"
     scale_error                  see `hemato_lab.evaluation.ruler.RulerScores`; null when the scale was given
     refused                      images without a credible scale; they count as images in which nothing was found
+    skipped                      [{file, reason}] of the images that could not be read and count nowhere
     groups, resamples            of the bootstrap
     version, notice              of this package
 
@@ -37,17 +38,18 @@ from hemato_lab.errors import DatasetError
 from hemato_lab.evaluation.average_precision import average_precision
 from hemato_lab.evaluation.bootstrap import RESAMPLES, Limits, draw_groups, group_index, percentile_limits
 from hemato_lab.evaluation.evidence import ClassEvidence, gather_evidence
-from hemato_lab.evaluation.fields import Detect, Progress, ScaleSource, detect_fields
+from hemato_lab.evaluation.fields import Detect, FieldOutcome, Progress, ScaleSource, detect_fields
 from hemato_lab.evaluation.ratio import ratio
 from hemato_lab.evaluation.rounding import rounded, rounded_limits
 from hemato_lab.evaluation.ruler import RulerScores, score_ruler
+from hemato_lab.evaluation.skipping import SkippedImage
 from hemato_lab.report import RESEARCH_USE_NOTICE
 from hemato_lab.vocabulary import DETECTOR_CLASSES, detector_class
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from hemato_lab.evaluation.dataset import DetectionSet
+    from hemato_lab.evaluation.dataset import AnnotatedImage, DetectionSet
     from hemato_lab.evaluation.matching import MatchRule
 
 Floats = NDArray[np.float64]
@@ -115,6 +117,7 @@ class DetectionScores:
     scale: ScaleSource
     scale_error: RulerScores | None
     refused: tuple[str, ...]
+    skipped: tuple[SkippedImage, ...]
     groups: int
 
     def to_json(self) -> dict[str, Any]:
@@ -133,6 +136,7 @@ class DetectionScores:
             "scale": self.scale,
             "scale_error": None if self.scale_error is None else self.scale_error.to_json(),
             "refused": list(self.refused),
+            "skipped": [one.to_json() for one in self.skipped],
             "groups": self.groups,
             "resamples": RESAMPLES,
             "version": __version__,
@@ -178,10 +182,13 @@ def evaluate_detection(
         If the split does not exist, or the annotations do not allow the chosen matching or scale.
     DatasetError
         If none of the set's names is a kind of red cell, white cell or platelet.
+    InputError
+        If no image can be read.
     """
-    images = dataset.in_split(split)[:limit]
+    listed = dataset.in_split(split)[:limit]
     names = evaluated_classes(dataset)
-    outcomes = detect_fields(dataset, images, detect, scale=scale, jobs=jobs, progress=progress)
+    looked_at = detect_fields(dataset, listed, detect, scale=scale, jobs=jobs, progress=progress)
+    images, outcomes, skipped = _readable(listed, looked_at)
     groups, group_count = group_index([image.group for image in images])
     image_weights = draw_groups(group_count)[:, groups]
     classes: dict[str, ClassScores] = {}
@@ -208,8 +215,23 @@ def evaluate_detection(
         scale=scale,
         scale_error=score_ruler(dataset, images, outcomes) if scale == "estimated" else None,
         refused=tuple(image.file_name for image, outcome in zip(images, outcomes, strict=True) if outcome.refused),
+        skipped=skipped,
         groups=group_count,
     )
+
+
+def _readable(
+    images: Sequence[AnnotatedImage], outcomes: Sequence[FieldOutcome]
+) -> tuple[list[AnnotatedImage], list[FieldOutcome], tuple[SkippedImage, ...]]:
+    """Set the images that could not be read aside; the first reason is raised when there is no other image."""
+    looked_at = list(zip(images, outcomes, strict=True))
+    skipped = tuple(
+        SkippedImage(image.file_name, outcome.unreadable) for image, outcome in looked_at if outcome.unreadable
+    )
+    if len(skipped) == len(looked_at):
+        raise skipped[0].error
+    read = [(image, outcome) for image, outcome in looked_at if outcome.unreadable is None]
+    return [image for image, _ in read], [outcome for _, outcome in read], skipped
 
 
 def evaluated_classes(dataset: DetectionSet) -> tuple[str, ...]:

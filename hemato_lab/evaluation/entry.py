@@ -107,12 +107,14 @@ class Entry:
             raise self.error(f"the name {name!r} is not in hemato_lab.vocabulary")
 
     def file_below(self, folder: Path, name: str) -> Path:
-        """Return the path of a file inside a folder; refused when it is missing or leads out of the folder."""
+        """Return the path of a file inside a folder; refused when it leads out of the folder."""
         path = folder / name
-        if not path.resolve().is_relative_to(folder.resolve()):
+        try:
+            inside = path.resolve().is_relative_to(folder.resolve())
+        except (OSError, RuntimeError, ValueError) as error:
+            raise self.error(f"the file {name!r} cannot be looked for: {error}") from error
+        if not inside:
             raise self.error(f"the file {name!r} lies outside the set's folder")
-        if not path.is_file():
-            raise self.error(f"the file {name!r} does not exist")
         return path
 
     def _need(self, key: str) -> Any:

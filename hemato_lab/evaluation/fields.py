@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from hemato_lab.detections import Detections
-from hemato_lab.errors import ConfigError, ScaleNotCredibleError
+from hemato_lab.errors import ConfigError, InputError, ScaleNotCredibleError
 
 if TYPE_CHECKING:
     from hemato_lab.evaluation.dataset import AnnotatedImage, DetectionSet
@@ -24,23 +24,26 @@ class FieldOutcome:
     Attributes
     ----------
     detections : Detections
-        Every cell found, in pixels of the image; empty when the image was refused.
+        Every cell found, in pixels of the image; empty when the image was refused or unreadable.
     rbc_diameter_px : float or None
-        Diameter of a red cell that the detector worked with, None when the image was refused.
+        Diameter of a red cell that the detector worked with, None when the image was refused or unreadable.
+    unreadable : InputError or None
+        Why the image could not be read, None when it was.
     """
 
     detections: Detections
     rbc_diameter_px: float | None
+    unreadable: InputError | None = None
 
     @property
     def refused(self) -> bool:
         """Whether no credible scale was found, so that nothing was looked for."""
-        return self.rbc_diameter_px is None
+        return self.rbc_diameter_px is None and self.unreadable is None
 
 
 Detect = Callable[[Path, float | None], FieldOutcome]
 """``detect(path, rbc_diameter_px)``: analyse one image. The diameter is the stated one in pixels, None when it is to be
-estimated from the image. May raise `ScaleNotCredibleError`."""
+estimated from the image. May raise `ScaleNotCredibleError` and any other `InputError`."""
 
 Progress = Callable[[Iterable[FieldOutcome]], Iterable[FieldOutcome]]
 """Passes outcomes on and shows how far they are, as tqdm does."""
@@ -74,7 +77,8 @@ def detect_fields(
     Returns
     -------
     list of FieldOutcome
-        One for each image, in their order. An image without a credible scale has a refused outcome.
+        One for each image, in their order. An image without a credible scale has a refused outcome, one that cannot be
+        read an unreadable one.
 
     Raises
     ------
@@ -88,6 +92,8 @@ def detect_fields(
             return detect(image.path, diameter)
         except ScaleNotCredibleError:
             return FieldOutcome(Detections.empty(), None)
+        except InputError as error:
+            return FieldOutcome(Detections.empty(), None, error)
 
     with ThreadPoolExecutor(max_workers=jobs) as pool:
         try:

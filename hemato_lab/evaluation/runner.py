@@ -66,7 +66,7 @@ def run_evaluation(
     ConfigError
         If a name, the split or an option does not fit the set.
     InputError
-        If an image cannot be read.
+        If no image can be read; one of several that cannot is listed under ``skipped``.
     """
     dataset = read_dataset(folder)
     if isinstance(dataset, CropSet):

@@ -18,7 +18,9 @@ def detection_table(result: Mapping[str, Any]) -> str:
     options = [f"match {result['match']}", f"scale {result['scale']}"]
     if result["ignore_incomplete"]:
         options.append("unmarked cells ignored")
-    title = f"{result['dataset']} {result['split']}: {result['images']} images, detector {result['detector']}"
+    title = (
+        f"{result['dataset']} {result['split']}: {_counted(result['images'], 'image')}, detector {result['detector']}"
+    )
     lines = [
         f"{title} ({', '.join(options)})",
         "",
@@ -29,14 +31,15 @@ def detection_table(result: Mapping[str, Any]) -> str:
     if result["scale_error"] is not None:
         lines.append(_ruler_line(result["scale_error"]))
     if result["refused"]:
-        lines.append(f"refused, no credible scale: {', '.join(result['refused'])}")
-    return "\n".join([*lines, _footer(result)])
+        lines.append(_printable(f"refused, no credible scale: {', '.join(result['refused'])}"))
+    return "\n".join([*lines, *_ending(result)])
 
 
 def crop_table(result: Mapping[str, Any]) -> str:
     """Return the text of a crop result (`hemato_lab.evaluation.classification`)."""
+    title = f"{result['dataset']} {result['split']}: {_counted(result['crops'], 'crop')}"
     lines = [
-        f"{result['dataset']} {result['split']}: {result['crops']} crops, classifier {result['classifier']}",
+        f"{title}, classifier {result['classifier']}",
         "",
         *_class_rows(result["classes"], _CROP_COLUMNS),
         "",
@@ -45,7 +48,7 @@ def crop_table(result: Mapping[str, Any]) -> str:
             for name in _CROP_FIGURES
         ),
     ]
-    return "\n".join([*lines, _footer(result)])
+    return "\n".join([*lines, *_ending(result)])
 
 
 def _class_rows(classes: Mapping[str, Mapping[str, Any]], columns: Sequence[str]) -> list[str]:
@@ -59,14 +62,32 @@ def _class_rows(classes: Mapping[str, Mapping[str, Any]], columns: Sequence[str]
 
 def _ruler_line(ruler: Mapping[str, Any]) -> str:
     return (
-        f"red-cell diameter against annotated, {ruler['images']} images: median error {_figure(ruler['median'])}"
-        f" (signed {_figure(ruler['median_signed'])}), within 15 % {_figure(ruler['share_within_15_percent'])},"
-        f" refused {ruler['refused']}"
+        f"red-cell diameter against annotated, {_counted(ruler['images'], 'image')}:"
+        f" median error {_figure(ruler['median'])} (signed {_figure(ruler['median_signed'])}),"
+        f" within 15 % {_figure(ruler['share_within_15_percent'])}, refused {ruler['refused']}"
     )
 
 
-def _footer(result: Mapping[str, Any]) -> str:
-    return f"[low, high]: 95 % limits, {result['resamples']} resamples of {result['groups']} groups\n{result['notice']}"
+def _ending(result: Mapping[str, Any]) -> list[str]:
+    """Return what was left out, what the intervals in the table mean if there are any, and the notice."""
+    ending = []
+    if result["skipped"]:
+        listed = "; ".join(f"{one['file']}: {one['reason']}" for one in result["skipped"])
+        ending.append(_printable(f"skipped, not readable: {listed}"))
+    every_limits = [result["limits"], *(scores["limits"] for scores in result["classes"].values())]
+    if any(pair is not None for limits in every_limits for pair in limits.values()):
+        groups = _counted(result["groups"], "group")
+        ending.append(f"[low, high]: 95 % limits, {result['resamples']} resamples of {groups}")
+    return [*ending, result["notice"]]
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _printable(line: str) -> str:
+    """Return one line in which nothing acts on a terminal; names and reasons come from files."""
+    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in " ".join(line.split()))
 
 
 def _figure(value: float | None) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from hemato_lab.analysis.tables import significant
 from hemato_lab.errors import ConfigError
 from hemato_lab.report import RESEARCH_USE_NOTICE
 from hemato_lab.statistics.heatmap import heat_map
@@ -71,6 +72,6 @@ def _with_legend(drawn: Image.Image, top: float) -> Image.Image:
     bar = Image.fromarray(np.broadcast_to(_shades(np.linspace(0, 1, 160))[None], (12, 160, 3)).copy())
     canvas.paste(bar, (12, drawn.height + 10))
     draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(13)
-    draw.text((180, drawn.height + 8), f"red cells: 0 to {top:.0f} /mm2", fill=_INK, font=font)
+    draw.text((180, drawn.height + 8), f"red cells: 0 to {significant(top)} /mm2", fill=_INK, font=font)
     draw.text((12, drawn.height + 38), RESEARCH_USE_NOTICE, fill=_INK, font=font)
     return canvas

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hemato_lab import __version__
 from hemato_lab.analysis import tables
+from hemato_lab.analysis.wording import RINGED
 from hemato_lab.export import heatmap
 from hemato_lab.report import RESEARCH_USE_NOTICE
 
@@ -23,7 +24,11 @@ _JPEG_QUALITY: Final = 90
 
 
 def render(analysis: Analysis) -> bytes:
-    """Return the page in UTF-8: estimates with limits, findings, pictures, quality, provenance, notice."""
+    """Return the page in UTF-8.
+
+    In its order: smear and scale, quality warnings, estimates with limits, findings, pictures, density, quality checks,
+    fields, files left out, provenance, notice.
+    """
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -35,18 +40,17 @@ def render(analysis: Analysis) -> bytes:
         version=__version__,
         notice=RESEARCH_USE_NOTICE,
         pathology_report=report.pathology_report,
-        results=[tables.overview(analysis), tables.statistics(report), tables.findings(report)],
+        overview=tables.overview(analysis),
+        cautions=tables.cautions(analysis),
+        results=[tables.statistics(report), tables.findings(report)],
         considerations=tables.considerations(report),
+        rings=RINGED,
         pictures=[_picture(analysis, index) for index in shown],
         heat_map=_heat_map(analysis),
         not_shown=len(analysis.smear) - len(shown),
         nothing_found=len(analysis.detections) == 0,
-        background=[
-            tables.quality(analysis),
-            tables.fields(analysis),
-            tables.skipped(analysis.smear),
-            tables.provenance(analysis),
-        ],
+        background=[*tables.quality_by_kind(analysis), tables.fields(analysis), tables.skipped(analysis.smear)],
+        provenance=tables.provenance(analysis),
     )
     # A file name may hold what UTF-8 cannot.
     return page.encode("utf-8", "backslashreplace")

@@ -43,15 +43,15 @@ def damaged(label: str, *, stage: str, reason: str) -> UnreadableInputError:
     label : str
         The file.
     stage : str
-        What was being done: ``read``, ``header``, ``decode`` or ``unpack``.
+        What was being done: ``read``, ``header``, ``decode`` or ``unpack``; a note of the error, for a traceback.
     reason : str
         What is wrong.
     """
-    return UnreadableInputError(
-        f"damaged or cut short: {reason} [{stage}]",
-        subject=label,
-        hint="copy or export the image again from its source",
+    error = UnreadableInputError(
+        f"damaged or cut short: {reason}", subject=label, hint="copy or export the image again from its source"
     )
+    error.add_note(f"stage: {stage}")
+    return error
 
 
 @contextmanager
@@ -66,12 +66,13 @@ def decoder_errors(label: str, *, stage: str) -> Iterator[None]:
 
 @contextmanager
 def naming_content(file_id: str) -> Iterator[None]:
-    """Add the hash of the content to errors of damage, so that a report tells which bytes were damaged."""
+    """Note the hash of the content on errors of damage, so that a traceback tells which bytes were damaged."""
     try:
         yield
     except UnreadableInputError as error:
-        if file_id not in error.problem:
-            error.problem = f"{error.problem} [{file_id}]"
+        note = f"content: {file_id}"
+        if note not in getattr(error, "__notes__", ()):
+            error.add_note(note)
         raise
 
 

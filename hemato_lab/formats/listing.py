@@ -71,11 +71,17 @@ def listed_files(paths: Sequence[str | os.PathLike[str]]) -> list[tuple[Path, st
     Raises
     ------
     ConfigError
-        If something in the list is no path, or the same path is listed twice.
+        If something in the list is no path or a folder, or the same path is listed twice.
     """
     for path in paths:
         if not isinstance(path, str | os.PathLike):
             raise ConfigError(f"a list of files holds a {type(path).__name__}", hint="give paths, or arrays alone")
+        if is_folder(Path(path)):
+            raise ConfigError(
+                "is a folder among several paths; a folder must come alone",
+                subject=os.fspath(path),
+                hint="analyse each folder by itself, or list the images",
+            )
     absolute = [Path(path).absolute() for path in paths]
     if len(set(absolute)) < len(absolute):
         twice = next(path for path in absolute if absolute.count(path) > 1)

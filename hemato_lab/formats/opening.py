@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -25,7 +26,7 @@ from hemato_lab.formats.failures import naming_content
 from hemato_lab.formats.listing import images_in_folder, is_folder, listed_files, natural_order
 from hemato_lab.formats.sniffing import HEAD_BYTES, SUFFIXES, checked_format, format_of, is_image_name
 from hemato_lab.formats.stored import Stored, StoredFile
-from hemato_lab.smear import ArraySource, Field, Scale, SkippedFile, Smear
+from hemato_lab.smear import CREDIBLE_UM_PER_PX, RED_CELL_DIAMETER_UM, ArraySource, Field, Scale, SkippedFile, Smear
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,6 +38,8 @@ Pixels: TypeAlias = "NDArray[np.uint8] | Sequence[NDArray[np.uint8]]"
 
 _SCALES_AGREE_WITHIN: Final = 0.15
 """Largest relative difference of two stated scales (DOMAIN.md section 2.3)."""
+COPY_CODE: Final = "copy"
+"""Code of a skipped file whose content is that of an earlier one."""
 
 
 def _read_jpeg(stored: Stored) -> tuple[Field, ...]:
@@ -95,12 +98,13 @@ def open_smear(
     Returns
     -------
     Smear
-        Files that could not be read are in ``skipped`` when others could.
+        Files that could not be read are in ``skipped`` when others could; so are files with the same content as an
+        earlier one, whose cells would be counted twice.
 
     Raises
     ------
     InputError
-        What is wrong with the only file, or with the whole archive.
+        What is wrong with the only image, or with the whole archive.
     NoImagesError
         If there is no image, or none of several can be read.
     MissingDependencyError
@@ -130,9 +134,20 @@ def stated_scale(um_per_px: float | None, rbc_diameter_px: float | None) -> Scal
     ConfigError
         If a value is no number.
     """
-    for label, value in (("um_per_px", um_per_px), ("rbc_diameter_px", rbc_diameter_px)):
-        if value is not None and not isinstance(value, int | float | np.number):
+    low, high = CREDIBLE_UM_PER_PX
+    limits = {
+        "um_per_px": (um_per_px, low, high),
+        "rbc_diameter_px": (rbc_diameter_px, RED_CELL_DIAMETER_UM / high, RED_CELL_DIAMETER_UM / low),
+    }
+    for label, (value, least, most) in limits.items():
+        if value is None:
+            continue
+        if not isinstance(value, int | float | np.number):
             raise ConfigError(f"{label} is a number, not {value!r}")
+        if not least <= value <= most:
+            raise ScaleNotCredibleError(
+                f"{label} {value:g} is impossible for a smear", hint=f"state {least:g} to {most:g}, or leave it out"
+            )
     by_cell = None if rbc_diameter_px is None else Scale.from_rbc_diameter_px(float(rbc_diameter_px))
     if um_per_px is None:
         return by_cell
@@ -141,8 +156,8 @@ def stated_scale(um_per_px: float | None, rbc_diameter_px: float | None) -> Scal
         by_cell.um_per_px, by_pixel.um_per_px, rel_tol=0, abs_tol=_SCALES_AGREE_WITHIN * by_pixel.um_per_px
     ):
         raise ScaleNotCredibleError(
-            f"{um_per_px:.4g} um per pixel makes a red cell {by_pixel.rbc_diameter_px:.4g} pixels wide, "
-            f"but {rbc_diameter_px:.4g} are stated",
+            f"um_per_px {um_per_px:g} makes a red cell {by_pixel.rbc_diameter_px:.4g} pixels wide, "
+            f"but rbc_diameter_px {rbc_diameter_px:g} is stated",
             hint="state only the one that is sure",
         )
     return by_pixel
@@ -180,6 +195,8 @@ Opened: TypeAlias = tuple[list[Field], list[SkippedFile]]
 
 def _fields_of_files(source: Any) -> tuple[list[Field], list[SkippedFile], str]:
     if isinstance(source, str | os.PathLike):
+        if not os.fspath(source):
+            raise UnreadableInputError("the path is empty", hint="give an image, a folder or an archive")
         path = Path(source)
         opened = _open_folder(path) if is_folder(path) else _open_single_file(path)
         return *opened, path.absolute().name or str(path)
@@ -198,10 +215,17 @@ def _fields_of_files(source: Any) -> tuple[list[Field], list[SkippedFile], str]:
 
 
 def _open_single_file(path: Path) -> Opened:
-    try:
+    with _naming_path(path, path.name):
         return _open_file(StoredFile(path, path.name))
+
+
+@contextmanager
+def _naming_path(path: Path, label: str) -> Iterator[None]:
+    """Let the error of an only image name its path and not just its label."""
+    try:
+        yield
     except HematoError as error:
-        if error.subject == path.name:
+        if error.subject == label:
             error.subject = str(path)
         raise
 
@@ -214,7 +238,8 @@ def _open_folder(folder: Path) -> Opened:
             subject=str(folder),
             hint=f"images end in {', '.join(SUFFIXES)} and lie directly in it or in its folder images",
         )
-    return _open_several((name, _file_opener(path, name)) for path, name in images)
+    with _naming_path(*images[0]):
+        return _open_several((name, _file_opener(path, name)) for path, name in images)
 
 
 def _file_opener(path: Path, name: str) -> Callable[[], Opened]:
@@ -225,22 +250,48 @@ def _open_several(openers: Iterable[tuple[str, Callable[[], Opened]]], *, in_arc
     """Open what can be opened and remember the rest; a hostile archive is refused as a whole."""
     fields: list[Field] = []
     skipped: list[SkippedFile] = []
+    first_error: HematoError | None = None
+    first_names: dict[str, str] = {}
     for name, opener in openers:
         try:
-            more, more_skipped = opener()
+            opened = opener()
         except (InputError, MissingDependencyError) as error:
             if in_archive and isinstance(error, ArchiveError):
                 raise
+            first_error = first_error or error
             skipped.append(SkippedFile(name, error.code, str(error)))
         else:
+            more, more_skipped = _without_copies(name, opened, first_names)
             fields += more
             skipped += more_skipped
-    if not fields:
-        raise NoImagesError(
-            f"none of {len(skipped)} images can be read; the first: {skipped[0].reason}",
-            hint="see what is wrong with the first one",
-        )
+    if first_error is not None and not fields:
+        raise first_error if len(skipped) == 1 else _none_readable(len(skipped), first_error)
     return fields, skipped
+
+
+def _none_readable(count: int, first: HematoError) -> NoImagesError:
+    named = f"{first.subject}: {first.problem}" if first.subject else first.problem
+    return NoImagesError(f"none of {count} images can be read; the first: {named}", hint=first.hint)
+
+
+def _without_copies(name: str, opened: Opened, first_names: dict[str, str]) -> Opened:
+    """Set aside what has the content of an earlier file, and remember the content of the rest.
+
+    The pages of one file share its content and are kept; ``first_names`` tells which name had a content first.
+    """
+    fields, skipped = opened
+    by_content = {field.file_id: field.name for field in reversed(fields)}
+    if len(by_content) == 1:
+        by_content = dict.fromkeys(by_content, name)
+    copies = [
+        SkippedFile(other, COPY_CODE, f"{other}: same image as {first_names[content]}")
+        for content, other in by_content.items()
+        if content in first_names
+    ]
+    kept = [field for field in fields if field.file_id not in first_names]
+    for content, first_name in by_content.items():
+        first_names.setdefault(content, first_name)
+    return kept, [*skipped, *copies]
 
 
 def _open_file(stored: StoredFile) -> Opened:

@@ -92,10 +92,11 @@ def checked_format(head: bytes, label: str) -> str:
         return found
     content = f"a {found} file" if found else _describe(head)
     if claimed is not None:
+        again = "pack the images again, or give their folder" if claimed == "ZIP" else "export the image again"
         raise FormatMismatchError(
             f"is named like a {claimed} file but its content is {content}",
             subject=label,
-            hint=f"give it the right ending, for example {_ending(found)}" if found else "export the image again",
+            hint=f"give it the right ending, for example {_ending(found)}" if found else again,
         )
     raise UnsupportedFormatError(
         f"is {content}, which is not read",

@@ -26,6 +26,8 @@ LEAST_CONTRAST: Final = 0.03
 """Optical density that a cell needs above the background at least."""
 _GRAIN: Final = 0.8
 """Standard deviation, in grid cells, of what smooths the camera's grain."""
+LEAST_COLOUR: Final = 0.05
+"""Cells whose densities differ less between red, green and blue show no stain; the palest real smears have 0.12."""
 FEWEST_CELLS: Final = 50
 """Below this many foreground grid cells a field counts as empty."""
 
@@ -46,6 +48,8 @@ class Levels:
         Cells lie above. At a blurred edge this is where the light is half way between cell and background.
     blue_per_green : float
         Blue over green density of red cells: what distinguishes haemoglobin and eosin from azure dye.
+    colour : float
+        Median over the foreground of the spread of the three densities over the largest; 0 in a grey picture.
     """
 
     background: float
@@ -53,11 +57,17 @@ class Levels:
     red_cell: float
     threshold: float
     blue_per_green: float
+    colour: float = 1.0
 
     @property
     def has_cells(self) -> bool:
         """Whether anything stands out from the background."""
         return self.red_cell > 0
+
+    @property
+    def has_colour(self) -> bool:
+        """Whether cells can be told apart by their stain."""
+        return self.colour >= LEAST_COLOUR
 
     def nuclear_density(self, tile: WorkingTile) -> NDArray[np.float32]:
         """Return the density that red-cell colour does not explain, in units of the red cells' density.
@@ -94,12 +104,12 @@ def fit_levels(tiles: Sequence[WorkingTile]) -> Levels:
     red_cell = _red_cell_density(density, background, float(np.median(above)) - background)
     half_light = background - np.log10((1 + 10**-red_cell) / 2)
     threshold = max(half_light, floor)
-    green = np.concatenate([tile.density[..., 1][tile.lit] for tile in tiles])[density > threshold]
-    blue = np.concatenate([tile.density[..., 2][tile.lit] for tile in tiles])[density > threshold]
-    if green.size < FEWEST_CELLS:
+    cells = np.concatenate([tile.density[tile.lit] for tile in tiles])[density > threshold]
+    if len(cells) < FEWEST_CELLS:
         return Levels(background, noise, 0.0, threshold, 1.0)
-    ratio = float(np.median(blue / np.maximum(green, 1e-3)))
-    return Levels(background, noise, red_cell, float(threshold), ratio)
+    ratio = float(np.median(cells[:, 2] / np.maximum(cells[:, 1], 1e-3)))
+    colour = float(np.median(np.ptp(cells, axis=1) / np.maximum(cells.max(axis=1), 1e-3)))
+    return Levels(background, noise, red_cell, float(threshold), ratio, colour)
 
 
 def _background_peak(density: NDArray[np.float64]) -> tuple[float, float]:

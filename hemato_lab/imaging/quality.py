@@ -39,6 +39,8 @@ MONOLAYER_PER_MM2: Final = (2_000.0, 13_000.0)
 """Below: too thin; above: too thick (DOMAIN.md section 2.4)."""
 LARGEST_OVERLAP_SHARE: Final = 0.20
 FEWEST_FOR_MONOLAYER: Final = 10
+NO_COLOUR: Final = "grey picture: without colour no cell is told from another"
+"""What the stain check says where nothing can be counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,8 @@ class FieldOptics:
         Foreground density of red cells.
     blue_per_green : float
         Their colour.
+    has_colour : bool
+        Whether cells can be told apart by their stain.
     lit_share : float
         Share of the field that can show cells.
     """
@@ -75,6 +79,7 @@ class FieldOptics:
     misfit: float
     red_cell_density: float
     blue_per_green: float
+    has_colour: bool
     lit_share: float
 
 
@@ -104,6 +109,7 @@ def measure_optics(field: Field, calibration: FieldCalibration) -> FieldOptics:
         misfit=1 - 10**-illumination.residual,
         red_cell_density=levels.red_cell,
         blue_per_green=levels.blue_per_green if levels.has_cells else 0.0,
+        has_colour=levels.has_colour,
         lit_share=illumination.lit_share,
     )
 
@@ -176,6 +182,8 @@ def _background(optics: FieldOptics) -> str:
 def _stain(optics: FieldOptics) -> str:
     if optics.red_cell_density == 0:
         return "not assessed: no cells"
+    if not optics.has_colour:
+        return NO_COLOUR
     if optics.red_cell_density < LEAST_RED_CELL_DENSITY:
         return "pale: red cells hardly differ from the background"
     low, high = CREDIBLE_BLUE_PER_GREEN

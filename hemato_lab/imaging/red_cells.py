@@ -28,7 +28,11 @@ if TYPE_CHECKING:
     from hemato_lab.imaging.levels import Levels
 
 LARGEST_HOLE: Final = 0.25
-"""Enclosed background up to this share of a red cell's area is central pallor, not a gap between cells."""
+"""Enclosed background up to this share of a red cell's area is filled: central pallor, or a gap between cells."""
+LARGEST_ROUND_HOLE: Final = 0.6
+"""A hole without inward corners is pallor up to this share: of hypochromic cells only a rim is left."""
+LEAST_ROUND: Final = 0.9
+"""How well a hole without inward corners fills its ellipse and its convex hull."""
 OPENING_RADIUS: Final = 0.06
 """Bridges and specks thinner than twice this many diameters are taken away."""
 VOTE_RADII: Final = (0.40, 0.44, 0.48, 0.52, 0.56)
@@ -87,7 +91,7 @@ def split_red_cells(tile: WorkingTile, levels: Levels, excluded: NDArray[np.bool
     excluded : NDArray, shape (height, width), bool
         What belongs to white cells.
     """
-    mask = red_cell_mask(tile, levels, excluded)
+    mask, pallor = _mask_and_pallor(tile, levels, excluded)
     evidence = np.where(mask, _evidence(tile, levels, mask), np.float32(0))
     rows, columns = _centres(evidence, mask)
     seeds = np.zeros(mask.shape, np.int32)
@@ -96,7 +100,7 @@ def split_red_cells(tile: WorkingTile, levels: Levels, excluded: NDArray[np.bool
     mask &= squared_distance(seeds == 0) <= (FARTHEST_REACH * RED_CELL_DIAMETER) ** 2
     heights = np.float32(3) - np.minimum(evidence, np.float32(3))
     flooded = flood((heights * np.float32(_LEVELS_A_UNIT)).astype(np.uint16), seeds, mask)
-    labels, kept = _without_gaps(flooded, len(rows), levels.foreground(tile))
+    labels, kept = _without_gaps(flooded, len(rows), levels.foreground(tile) | pallor)
     return RedCellRegions(labels, evidence[rows, columns].astype(np.float64)[kept], mask)
 
 
@@ -114,8 +118,16 @@ def _without_gaps(
 
 def red_cell_mask(tile: WorkingTile, levels: Levels, excluded: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return the foreground outside of white cells with pallor filled and bridges opened; shape (height, width)."""
-    mask = _filled(levels.foreground(tile) & ~excluded, tile.lit & ~excluded)
-    return _opened(mask, OPENING_RADIUS * RED_CELL_DIAMETER)
+    return _mask_and_pallor(tile, levels, excluded)[0]
+
+
+def _mask_and_pallor(
+    tile: WorkingTile, levels: Levels, excluded: NDArray[np.bool_]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return the mask of red cells, and what of it is filled background that is pallor by its shape."""
+    foreground = levels.foreground(tile) & ~excluded
+    filled, pallor = _enclosed_background(foreground, tile.lit & ~excluded)
+    return _opened(foreground | filled, OPENING_RADIUS * RED_CELL_DIAMETER), pallor
 
 
 def plain_cells(
@@ -137,13 +149,15 @@ def plain_cells(
     NDArray, shape (n,), bool
         False for components that touch the edge of the tile.
     """
-    boxes = np.stack([table.x_min, table.y_min, table.x_max, table.y_max], axis=1)
     low, high = area
     sized = (table.area > low * RED_CELL_AREA) & (table.area < high * RED_CELL_AREA)
     major, minor, _ = table.axes
     elliptic = table.area > LEAST_ELLIPTIC * np.pi / 4 * major * minor
     plain: NDArray[np.bool_] = (
-        whole_components(labels, table) & sized & elliptic & (table.area > LEAST_CONVEX * hull_areas(labels, boxes))
+        whole_components(labels, table)
+        & sized
+        & elliptic
+        & (table.area > LEAST_CONVEX * hull_areas(labels, _boxes(table)))
     )
     return plain
 
@@ -184,14 +198,30 @@ def _highest_pixels(labels: NDArray[np.int32], evidence: NDArray[np.float32]) ->
     return at[order][first_of_label]
 
 
-def _filled(mask: NDArray[np.bool_], fillable: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Fill enclosed background no larger than central pallor; what touches the tile's edge is not enclosed."""
+def _enclosed_background(
+    mask: NDArray[np.bool_], fillable: NDArray[np.bool_]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Mark the enclosed background to fill, and what of it is round: pallor, as gaps between cells have corners.
+
+    What touches the tile's edge is not enclosed.
+    """
     labels, table = label_and_measure(~mask)
-    height, width = mask.shape
-    inside = (table.x_min > 0) & (table.y_min > 0) & (table.x_max < width) & (table.y_max < height)
-    pallor = np.concatenate([[False], inside & (table.area < LARGEST_HOLE * RED_CELL_AREA)])
-    filled: NDArray[np.bool_] = mask | (pallor[labels] & fillable)
-    return filled
+    area = table.area / RED_CELL_AREA
+    enclosed = np.concatenate([[False], whole_components(labels, table) & (area < LARGEST_ROUND_HOLE)])
+    hull = hull_areas(np.where(enclosed[labels], labels, 0), _boxes(table))
+    pallor = enclosed & np.concatenate([[False], _roundness(table, hull) > LEAST_ROUND])
+    filled = pallor | (enclosed & np.concatenate([[False], area < LARGEST_HOLE]))
+    return filled[labels] & fillable, pallor[labels] & fillable
+
+
+def _boxes(table: ComponentTable) -> NDArray[np.int64]:
+    return np.stack([table.x_min, table.y_min, table.x_max, table.y_max], axis=1)
+
+
+def _roundness(table: ComponentTable, hull: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the smaller of the shares that each component fills of its ellipse and of its convex hull, shape (n,)."""
+    major, minor, _ = table.axes
+    return np.minimum(table.area / (np.pi / 4 * major * minor), table.area / np.maximum(hull, 1))
 
 
 def _opened(mask: NDArray[np.bool_], radius: float) -> NDArray[np.bool_]:

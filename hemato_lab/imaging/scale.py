@@ -13,7 +13,7 @@ import numpy as np
 
 from hemato_lab.errors import ScaleNotCredibleError
 from hemato_lab.imaging.ruler import RulerReading, read_ruler
-from hemato_lab.smear import Scale, Smear
+from hemato_lab.smear import CREDIBLE_UM_PER_PX, RED_CELL_DIAMETER_UM, Scale, Smear
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,6 +26,8 @@ LARGEST_DISAGREEMENT: Final = 0.15
 """A scale and the ruler's reading in a field may differ by this much before it is flagged (DOMAIN.md section 2.3)."""
 LEAST_AGREEING_SHARE: Final = 0.75
 """Of the readings of one smear; with fewer within `LARGEST_DISAGREEMENT` of their median no scale is believed."""
+_FIELDS_NAMED: Final = 2
+"""Fields that a message names for each size."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def read_scale(smear: Smear, illuminations: Mapping[int, Illumination]) -> Scale
         return ScaleReading(stated, readings)
     if not readings:
         raise refusal or ScaleNotCredibleError("no field to measure red cells in", subject=smear.name)
-    return ScaleReading(_pooled(smear, list(readings.values())), readings)
+    return ScaleReading(_pooled(smear, readings), readings)
 
 
 def _spread(indices: Sequence[int], most: int) -> list[int]:
@@ -94,16 +96,16 @@ def _stated_by_files(smear: Smear) -> Scale | None:
     return Scale.from_um_per_px(size)
 
 
-def _pooled(smear: Smear, readings: Sequence[RulerReading]) -> Scale:
+def _pooled(smear: Smear, by_field: Mapping[int, RulerReading]) -> Scale:
     """Return the median of the readings; a smear has one magnification, so they must agree."""
+    readings = list(by_field.values())
     diameters = np.array([reading.diameter_px for reading in readings])
     middle = float(np.median(diameters))
     if len(readings) >= 2:
         agreeing = np.abs(diameters / middle - 1) < LARGEST_DISAGREEMENT
         if np.count_nonzero(agreeing) < LEAST_AGREEING_SHARE * len(readings):
-            listed = ", ".join(f"{diameter:.0f}" for diameter in np.sort(diameters))
             raise ScaleNotCredibleError(
-                f"red cells measure {listed} pixels in different fields",
+                f"red cells measure {_by_size(smear, by_field)}",
                 subject=smear.name,
                 hint="analyse pictures of different magnification as separate smears, or state the scale",
             )
@@ -118,5 +120,34 @@ def _pooled(smear: Smear, readings: Sequence[RulerReading]) -> Scale:
         raise ScaleNotCredibleError(
             f"what looks like red cells measures {middle:.0f} pixels: {error.problem}",
             subject=smear.name,
-            hint=error.hint,
+            hint=_resizing(middle),
         ) from error
+
+
+def _by_size(smear: Smear, readings: Mapping[int, RulerReading]) -> str:
+    """Return the sizes that were read, smallest first, each with a few of the fields that have it."""
+    groups: list[list[int]] = []
+    for index in sorted(readings, key=lambda index: readings[index].diameter_px):
+        least = readings[groups[-1][0]].diameter_px if groups else 0.0
+        if readings[index].diameter_px > (1 + LARGEST_DISAGREEMENT) * least:
+            groups.append([])
+        groups[-1].append(index)
+    return "; ".join(_size_of(smear, readings, group) for group in groups)
+
+
+def _size_of(smear: Smear, readings: Mapping[int, RulerReading], group: Sequence[int]) -> str:
+    size = float(np.median([readings[index].diameter_px for index in group]))
+    named = ", ".join(smear.fields[index].name for index in sorted(group)[:_FIELDS_NAMED])
+    others = len(group) - _FIELDS_NAMED
+    return f"{size:.0f} pixels in {named}" + (f" and {others} more" if others > 0 else "")
+
+
+def _resizing(diameter_px: float) -> str:
+    """Return what to do with a picture whose red cells have a size that cannot be."""
+    low, high = CREDIBLE_UM_PER_PX
+    if diameter_px > RED_CELL_DIAMETER_UM / low:
+        return f"shrink the picture until a red cell measures less than {RED_CELL_DIAMETER_UM / low:.0f} pixels"
+    return (
+        f"enlarge the picture, or photograph at a higher magnification, until a red cell measures more than "
+        f"{RED_CELL_DIAMETER_UM / high:.0f} pixels"
+    )

@@ -23,7 +23,7 @@ from hemato_lab.phantom.truth import reaching_in, truth_table
 from hemato_lab.smear import RGB, ArraySource, Field, Scale, Smear
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from os import PathLike
 
     from hemato_lab.phantom.recipe import Camera, Recipe
@@ -152,6 +152,7 @@ def write_dataset(
     width: int,
     height: int,
     split: str = "test",
+    progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Write a smear as an annotated data set.
 
@@ -161,6 +162,8 @@ def write_dataset(
         Made when absent; holds ``images/field_NN.jpg`` and ``annotations.json`` afterwards.
     split : str
         Split that every image is given.
+    progress : callable, optional
+        Called as ``progress(done, total)`` after each field.
 
     Returns
     -------
@@ -180,6 +183,8 @@ def write_dataset(
         for shot in photographs(recipe, seed, fields, width, height):
             (root / "images" / shot.name).write_bytes(shot.jpeg)
             made.append(shot)
+            if progress is not None:
+                progress(len(made), fields)
         document = annotation_document(recipe, seed, made, split)
         partial = root / "annotations.json.part"
         partial.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")

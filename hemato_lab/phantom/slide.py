@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -42,14 +43,15 @@ def write_slide(
 ) -> tuple[Path, Path]:
     """Write a slide as BigTIFF (JPEG tiles of 512 px, halved levels, resolution tags) and its truth as ``.truth.npz``.
 
-    Scanners correct the lamp's fall-off, so the slide has none. Memory grows with the width only.
+    Scanners correct the lamp's fall-off, so the slide has none. Memory grows with the width only. Whatever stops the
+    writing, an interrupt too, leaves no unfinished file behind.
 
     Parameters
     ----------
     path : path
         Of the TIFF; the truth's name is the same with ``.truth.npz`` for the suffix.
     progress : callable, optional
-        Called as ``progress(done, total)`` in megapixels after each window.
+        Called as ``progress(done, total)`` in pixels after each window.
 
     Returns
     -------
@@ -88,6 +90,9 @@ def write_slide(
             subject=str(slide),
             hint="choose a folder that you may write to, with room enough",
         ) from error
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def write_truth(path: Path, truth: Detections) -> Path:
@@ -97,9 +102,13 @@ def write_truth(path: Path, truth: Detections) -> Path:
         name: column.astype(np.float32) if column.dtype == np.float64 and name not in ("x", "y") else column
         for name, column in columns.items()
     }
-    with path.open("wb") as stream:
-        np.savez_compressed(stream, allow_pickle=False, **small)
-    return path
+    partial = path.with_name(path.name + ".part")
+    try:
+        with partial.open("wb") as stream:
+            np.savez_compressed(stream, allow_pickle=False, **small)
+        return partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def read_truth(path: str | PathLike[str]) -> Detections:
@@ -131,7 +140,7 @@ def _stream(scene: Scene, writer: PyramidWriter, progress: Callable[[int, int], 
             parts.append(truth_table(cells, window, scene.recipe.um_per_px))
             done += window.area
             if progress is not None:
-                progress(done // 10**6, scene.window.area // 10**6)
+                progress(done, scene.window.area)
         writer.write(np.concatenate(row, axis=1))
     return Detections.concatenate(parts).sorted()
 

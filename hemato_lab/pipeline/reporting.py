@@ -6,6 +6,7 @@ import importlib.metadata
 from typing import TYPE_CHECKING, Any, Final
 
 from hemato_lab import __version__
+from hemato_lab.analysis.wording import on_scale
 from hemato_lab.report import RESEARCH_USE_NOTICE, Report, local_study_id
 from hemato_lab.vocabulary import DETECTOR_CLASSES
 
@@ -69,6 +70,7 @@ def compose_report(
             "notice": RESEARCH_USE_NOTICE,
             "feature_statistics": dict(statistics.extension),
             "cells_found": counts,
+            "remarks": on_scale(smear.scale),
             "quality": dict(quality),
             "provenance": dict(provenance),
         },
@@ -80,7 +82,8 @@ def _narrative(smear: Smear, counts: Mapping[str, int]) -> str:
     listed = ", ".join(f"{count} {_plural(name, count)}" for name, count in counts.items())
     return (
         f"{NO_HISTORY} {fields} {'image was' if fields == 1 else 'images were'} assessed automatically; candidates "
-        f"found: {listed}. Cell morphology and parasites were not assessed, and nothing can be concluded about them. "
+        f"found: {listed}, those cut by the border of a field included; estimates count fewer, by a border rule. "
+        "Cell morphology and parasites were not assessed, and nothing can be concluded about them. "
         f"{RESEARCH_USE_NOTICE}"
     )
 

@@ -10,37 +10,40 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from hemato_lab.analysis import Analysis
-from hemato_lab.detections import Detections
-from hemato_lab.detectors import Detector, make_detector
+from hemato_lab.detections import OPERATING_SCORE, Detections
+from hemato_lab.detectors import DETECTORS, Detector, make_detector
 from hemato_lab.errors import ConfigError
+from hemato_lab.formats import open_smear
 from hemato_lab.imaging.calibration import FieldCalibration, calibrate
 from hemato_lab.imaging.illumination import fit_illumination
-from hemato_lab.imaging.quality import measure_optics, quality_gates
+from hemato_lab.imaging.quality import NO_COLOUR, measure_optics, quality_gates
 from hemato_lab.imaging.scale import ScaleReading, read_scale
 from hemato_lab.imaging.tiling import margin_px, read_tile, tile_cores
 from hemato_lab.pipeline.reading import without_unreadable
 from hemato_lab.pipeline.reporting import compose_report, provenance_of
+from hemato_lab.smear import Smear
 from hemato_lab.statistics import StatisticsResult, feature_statistics
 from hemato_lab.statistics.concentrations import ASSUMED_RBC_PER_UL
 from hemato_lab.vocabulary import RBC
 
 if TYPE_CHECKING:
-    from hemato_lab.smear import Field, Smear, Window
+    from hemato_lab.formats.opening import Paths, Pixels
+    from hemato_lab.smear import Field, Window
 
-OPERATING_SCORE: Final = 0.5
-"""Cells below this score are not reported."""
 FEWEST_RBC_PER_UL, MOST_RBC_PER_UL = 0.3e6, 12.0e6
 """No patient's red-cell count lies beyond."""
 LARGEST_SINGLE_TILE: Final = 6_000_000
 """Pixels of a field that is one tile unless a tile size is given."""
 DEFAULT_TILE_SIZE: Final = 2048
+LEAST_TILE_SIZE: Final = 64
+"""Smaller tiles would read little but margin, many times over."""
 
 Progress = Callable[[int, int], None]
 """Called with tiles done and tiles in all."""
 
 
 def analyze(
-    smear: Smear,
+    smear: Smear | Paths | Pixels,
     *,
     detector: str = "classical",
     rbc_per_ul: float = ASSUMED_RBC_PER_UL,
@@ -53,8 +56,8 @@ def analyze(
 
     Parameters
     ----------
-    smear : Smear
-        From `hemato_lab.open_smear`.
+    smear : Smear, path, list of paths, array or list of arrays
+        From `hemato_lab.open_smear`, or anything that it opens.
     detector : str
         One of `hemato_lab.detectors.DETECTORS`.
     rbc_per_ul : float
@@ -62,8 +65,8 @@ def analyze(
     minimum_score : float
         Cells below this score are left out; the reported densities are calibrated at the default.
     tile_size : int or None
-        Side of a tile's core in pixels; None takes small fields whole and large ones in tiles of 2048. The result is
-        the same, bit for bit, for every tile size and number of threads.
+        Side of a tile's core in pixels, 64 or more; None takes small fields whole and large ones in tiles of 2048. The
+        result is the same, bit for bit, for every tile size and number of threads.
     threads : int
         Tiles that are worked on at a time.
     progress : callable, optional
@@ -83,13 +86,8 @@ def analyze(
     ConfigError
         If an argument is impossible.
     """
-    if threads < 1:
-        raise ConfigError(f"{threads} threads are impossible", hint="use 1 or more")
-    if not FEWEST_RBC_PER_UL <= rbc_per_ul <= MOST_RBC_PER_UL:
-        raise ConfigError(
-            f"{rbc_per_ul:g} red cells per microlitre are impossible",
-            hint="give the number itself: 4.8e6 for a count of 4.8 million",
-        )
+    check_settings(detector=detector, rbc_per_ul=rbc_per_ul, tile_size=tile_size, threads=threads)
+    opened = smear if isinstance(smear, Smear) else open_smear(smear)
 
     def analyse(readable: Smear) -> Analysis:
         illuminations = {index: fit_illumination(field) for index, field in enumerate(readable.fields)}
@@ -108,7 +106,36 @@ def analyze(
         report = compose_report(scaled, detections, statistics, quality, provenance)
         return Analysis(scaled, detections, report, provenance, quality)
 
-    return without_unreadable(smear, analyse)
+    return without_unreadable(opened, analyse)
+
+
+def check_settings(
+    *,
+    detector: str = "classical",
+    rbc_per_ul: float = ASSUMED_RBC_PER_UL,
+    tile_size: int | None = None,
+    threads: int = 1,
+) -> None:
+    """Refuse what no smear can be analysed with, before anything is read.
+
+    Raises
+    ------
+    ConfigError
+        If an argument of `analyze` is impossible.
+    """
+    if detector not in DETECTORS:
+        raise ConfigError(f"no detector is called {detector!r}", hint=f"there are: {', '.join(DETECTORS)}")
+    if threads < 1:
+        raise ConfigError(f"{threads} threads are impossible", hint="use 1 or more")
+    if tile_size is not None and tile_size < LEAST_TILE_SIZE:
+        raise ConfigError(
+            f"a tile size of {tile_size} pixels is too small", hint=f"use {LEAST_TILE_SIZE} or more, or none"
+        )
+    if not FEWEST_RBC_PER_UL <= rbc_per_ul <= MOST_RBC_PER_UL:
+        raise ConfigError(
+            f"{rbc_per_ul:g} red cells per microlitre are impossible",
+            hint="give the number itself: 4.8e6 for a count of 4.8 million",
+        )
 
 
 def _detect(
@@ -160,8 +187,9 @@ def _cores(field: Field, tile_size: int | None) -> list[Window]:
 
 
 def _nothing_to_see(gates: Mapping[str, Any]) -> bool:
-    """Tell whether a field is dark, blinded or blank, so that no count of it means anything."""
-    return bool(gates["red_cell_density"] == 0 and gates["exposure"] != "ok")
+    """Tell whether a field is dark, blinded, blank or grey, so that no count of it means anything."""
+    blind = gates["red_cell_density"] == 0 and gates["exposure"] != "ok"
+    return bool(blind or gates["stain"] == NO_COLOUR)
 
 
 def _quality(

@@ -1,7 +1,7 @@
 """The statistics of a report: one function and one line in `STATISTICS` each.
 
 Each entry has the documented shape, value and unit as strings, and a block of details for the report's extension:
-cells counted, area, fields, limits, scale, spread, method and assumption (DOMAIN.md section 2.1).
+cells counted, area, fields, limits, scale, spread, method, assumption and remarks (DOMAIN.md section 2.1).
 
 What cannot be told keeps its documented key with the value ``not assessed``. A reader of the vendor's schema finds the
 key it expects and a string, as the schema asks; unlike an empty string, ``0`` or ``NaN`` the words can neither be
@@ -39,6 +39,9 @@ NOT_ASSESSED: Final = "not assessed"
 """The value of a documented statistic that cannot be told."""
 MINIMUM_WBC: Final = 100
 """White cells below which a share of them is called insufficient (DOMAIN.md section 2.7)."""
+FEWEST_CELLS: Final = 10
+"""Cells below which an estimate is no more than an order of magnitude: our own line, where the exact limits of a count
+begin to lie more than a factor of two away (DOMAIN.md section 2.7, whose own minimum counts are for shares)."""
 DOCUMENTED_KEYS: Final = ("rbc-density", "platelet-density", "blast-density")
 """The keys that the vendor's document has, in its order."""
 
@@ -137,6 +140,7 @@ def blast_density(cells: Cells) -> Estimate:
         "limits_95": _rounded(limits),
         "overdispersion": _spread(spread),
         "insufficient_count": white.n < MINIMUM_WBC,
+        "remarks": _on_share(white.n),
     }
     return Estimate(100 * blasts.n / white.n, _assessed(method, details))
 
@@ -221,7 +225,7 @@ def _density(cells: Cells, name: str) -> Estimate:
     method = "cells per area; exact Poisson limits, widened by the spread of the fields"
     found = density(counts, cells.scale)
     if found is None:
-        return _unknown("no field is large enough to count on", method)
+        return _unknown("no field on which cells can be counted", method)
     details = {
         "n": counts.n,
         **_where(counts),
@@ -233,6 +237,8 @@ def _density(cells: Cells, name: str) -> Estimate:
             "origin": cells.scale.origin,
             "relative_uncertainty": quantised(cells.scale.relative_uncertainty),
         },
+        "insufficient_count": counts.n < FEWEST_CELLS,
+        "remarks": _on_count(counts.n, "cell"),
     }
     return Estimate(found.per_mm2, _assessed(method, details))
 
@@ -259,8 +265,27 @@ def _concentration(cells: Cells, name: str) -> Estimate:
             "value": quantised(fixed_factor_concentration(per_area.per_mm2, rule) * 1e-3),
             "rule": rule.wording,
         },
+        "insufficient_count": min(counts.n, red.n) < FEWEST_CELLS,
+        "remarks": [*_on_count(counts.n, "cell"), *_on_count(red.n, "red cell")],
     }
     return Estimate(found.per_ul * 1e-3, _assessed(method, details))
+
+
+def _on_count(n: int, what: str) -> list[str]:
+    """Return what must be said of an estimate that rests on few cells."""
+    if n == 0:
+        return [f"no {what} counted: only the upper limit says anything"]
+    if n < FEWEST_CELLS:
+        return [f"from {n} {what}{'' if n == 1 else 's'} only: no more than an order of magnitude"]
+    return []
+
+
+def _on_share(white_cells: int) -> list[str]:
+    """Return what must be said of a share of few white cells."""
+    if white_cells >= MINIMUM_WBC:
+        return []
+    counted = "1 white cell" if white_cells == 1 else f"{white_cells} white cells"
+    return [f"from {counted} only: a share needs {MINIMUM_WBC}"]
 
 
 def _unknown(reason: str, method: str) -> Estimate:

@@ -66,12 +66,12 @@ def test_html_shows_the_numbers_and_ends_with_the_notice(analysis: Analysis):
     html = analysis._repr_html_()
     texts = parsed(html).texts
     for text in (
-        "5321",
+        "5320",
         "/mm2",
-        "4329 to 6472",
+        "4330 to 6470",
         "4000 to 7000",
-        "no blast classifier was run",
-        "fewer cells than needed",
+        "the detector (rules on colour and shape, no trained model) tells no blasts",
+        "from 3 cells only: no more than an order of magnitude",
         "bad.jpg",
         "12.35",
         "focus · ok",
@@ -102,7 +102,7 @@ def test_an_empty_analysis_has_every_face(empty_analysis: Analysis):
     assert RESEARCH_USE_NOTICE in empty_analysis._repr_html_()
     assert "0" in parsed(empty_analysis._repr_html_()).texts
     assert Image.open(io.BytesIO(empty_analysis._repr_png_())).size[0] > 20
-    assert repr(empty_analysis) == "Analysis('empty', 1 fields, Detections(0 cells))"
+    assert repr(empty_analysis) == "Analysis('empty', 1 field, Detections(0 cells))"
 
 
 def test_png_is_the_fullest_field_and_the_same_bytes_each_time(analysis: Analysis):

@@ -9,13 +9,19 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import jsonschema
 import numpy as np
+import pytest
 from PIL import Image
 
 from hemato_lab import __version__, analyze, open_smear
+from hemato_lab.classifiers import CLASSIFIERS
 from hemato_lab.cli.application import EXIT_CODES, exit_code
+from hemato_lab.cli.output import progress_bar
+from hemato_lab.cli.places import NOTICE_FILE, RESULT_FILES, folder_name
+from hemato_lab.detectors import DETECTORS
 from hemato_lab.errors import (
     ConfigError,
     DatasetError,
@@ -74,7 +80,8 @@ def test_the_table_shows_the_densities(good, command, tmp_path):
     outcome = command("analyze", good, "--out", tmp_path / "out", *SCALE)
     statistics = json.loads((tmp_path / "out/report.json").read_text())["feature_statistics"]
     line = next(line for line in outcome.out.splitlines() if line.startswith("rbc-density"))
-    assert statistics["rbc-density"]["value"] in line.replace(",", "")
+    shown, value = float(line.split()[1]), float(statistics["rbc-density"]["value"])
+    assert shown == float(f"{value:.3g}"), "three digits, as the limits are wide"
     assert "/mm2" in line
 
 
@@ -95,6 +102,148 @@ def test_a_folder_that_cannot_be_made_is_refused_before_any_work(good, command, 
     assert outcome.code == 2
     assert outcome.err.count("\n") == 1
     assert "--out" in outcome.err
+
+
+def test_a_folder_that_may_not_be_written_to_is_refused_before_any_work(good, command, tmp_path, monkeypatch):
+    """Root may write everywhere, so the answer of the operating system is made up."""
+    monkeypatch.setattr(os, "access", lambda path, _mode: os.fspath(path) != str(tmp_path / "out"))
+    outcome = command("analyze", tmp_path / "nowhere.jpg", "--out", tmp_path / "out")
+    assert outcome.code == 2
+    assert outcome.err == (
+        f"hemato-lab: {tmp_path / 'out'}: may not be written to (choose another folder with --out)\n"
+    )
+
+
+@pytest.mark.parametrize("name", [*RESULT_FILES, NOTICE_FILE])
+def test_a_folder_in_the_place_of_a_file_is_found_before_any_work(command, tmp_path, name: str):
+    (tmp_path / "out" / name).mkdir(parents=True)
+    outcome = command("analyze", tmp_path / "nowhere.jpg", "--out", tmp_path / "out")
+    assert outcome.code == 2
+    assert outcome.err.count("\n") == 1
+    assert f"{name}: is a folder where a file must go" in outcome.err
+
+
+def test_the_demo_looks_at_its_folders_before_any_work(command, tmp_path):
+    (tmp_path / "sickle" / NOTICE_FILE).mkdir(parents=True)
+    outcome = command("demo", "--out", tmp_path)
+    assert (outcome.code, outcome.out, outcome.err.count("\n")) == (2, "", 1)
+
+
+def test_a_notice_that_cannot_be_written_in_the_end_is_one_line(good, command, tmp_path, monkeypatch):
+    def full(*_arguments, **_options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    outcome = command("analyze", good, "--out", tmp_path / "out", *SCALE)
+    assert (outcome.code, outcome.out, outcome.err.count("\n")) == (2, "", 1)
+    assert "NOTICE.txt: cannot be written: No space left" in outcome.err
+
+
+@pytest.mark.parametrize("below", ["", "images", "link"])
+def test_results_do_not_go_where_they_would_be_taken_for_fields(photograph, command, tmp_path, below: str):
+    source = tmp_path / "source"
+    (source / "images").mkdir(parents=True)
+    (source / "images" / "a.jpg").write_bytes(photograph)
+    (source / "link").symlink_to(source)
+    outcome = command("analyze", source, "--out", source / below, *SCALE)
+    assert outcome.code == 2
+    assert outcome.err.count("\n") == 1
+    assert "is the folder that is analysed" in outcome.err
+    assert "choose another folder" in outcome.err
+    assert not list(source.glob("*.png"))
+
+
+def test_results_do_not_replace_the_image_that_is_analysed(command, tmp_path, blank_files):
+    picture = tmp_path / "picture.png"
+    picture.write_bytes(blank_files["no_cells.png"])
+    outcome = command("analyze", picture, "--out", tmp_path, *SCALE)
+    assert outcome.code == 2
+    assert "holds picture.png, which is analysed" in outcome.err
+    assert picture.read_bytes() == blank_files["no_cells.png"]
+
+
+def test_each_smear_has_a_folder_of_its_own(photograph, command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("one", "two  (of) $2"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.jpg").write_bytes(photograph)
+        assert command("analyze", name, *SCALE).code == 0
+    assert {path.name for path in (tmp_path / "hemato_lab_out").iterdir()} == {"one", "two_of_2"}
+    for folder in (tmp_path / "hemato_lab_out").iterdir():
+        assert {path.name for path in folder.iterdir()} == FILES | {"heatmap.png", "NOTICE.txt"}
+    again = command("analyze", "hemato_lab_out/one", *SCALE)
+    assert (again.code, again.err.count("\n")) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("malaria", "malaria"),
+        ("field_01.jpg", "field_01.jpg"),
+        ("Ausstrich ä/ö", "Ausstrich_ä_ö"),
+        ("..", "smear"),
+        ("/", "smear"),
+        ("", "smear"),
+        (".hidden", "hidden"),
+        ("x" * 300, "x" * 60),
+        ("a\n\x1b[1mb", "a_1mb"),
+    ],
+)
+def test_names_of_folders(name: str, folder: str):
+    assert folder_name(name) == folder
+
+
+def test_a_closed_pipe_costs_no_file(good, tmp_path):
+    """As in ``hemato-lab analyze X | head -0``: the reader is gone before anything is printed."""
+    outside, inside = os.pipe()
+    os.close(outside)
+    finished = subprocess.run(  # noqa: S603 (our own interpreter)
+        interpreter("analyze", good, "--out", tmp_path / "out", *SCALE),
+        stdout=inside,
+        stderr=subprocess.PIPE,
+        timeout=300,
+        check=False,
+    )
+    os.close(inside)
+    assert (finished.returncode, finished.stderr) == (0, b"")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == FILES | {"heatmap.png", "NOTICE.txt"}
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="this system has no pseudo-terminals")
+@pytest.mark.parametrize("where", ["terminal", "file"])
+def test_a_bar_is_drawn_on_a_terminal_only(tmp_path, monkeypatch, where: str):
+    """The terminal states no size, as those of recorders do."""
+    master, slave = os.openpty()
+    with os.fdopen(slave, "w") as screen, (tmp_path / "file").open("w") as file:
+        monkeypatch.setattr(sys, "stderr", screen if where == "terminal" else file)
+        with progress_bar("counting", "tile") as progress:
+            time.sleep(0.2)  # a bar is drawn anew ten times a second at most
+            progress(1, 2)
+        screen.write("end")
+        screen.flush()
+        drawn = ""
+        while not drawn.endswith("end"):
+            drawn += os.read(master, 10_000).decode()
+    os.close(master)
+    if where == "terminal":
+        assert "counting" in drawn
+        assert "1/2" in drawn
+    else:
+        assert drawn == "end"
+        assert (tmp_path / "file").read_text() == ""
+
+
+def test_no_command_shows_the_help(command):
+    outcome = command()
+    assert outcome.code == 2
+    assert "analyze" in outcome.out
+
+
+def test_the_help_names_every_detector_and_classifier(command):
+    for name, kinds in (("analyze", [DETECTORS]), ("evaluate", [DETECTORS, CLASSIFIERS])):
+        shown = " ".join(command(name, "--help").out.replace("│", " ").split())
+        for kind in kinds:
+            assert f"there is: {', '.join(kind)}." in shown
 
 
 def test_version_and_help_carry_the_notice(command):
@@ -151,12 +300,13 @@ def test_an_interrupt_leaves_130_and_no_half_written_file(tmp_path, photograph):
     pixels = np.asarray(Image.open(_stored(tmp_path / "small.jpg", photograph)))
     Image.fromarray(np.tile(pixels, (12, 12, 1))).save(tmp_path / "large.png", compress_level=1)
     out = tmp_path / "out"
-    running = subprocess.Popen(  # noqa: S603 (our own interpreter)
-        interpreter("analyze", tmp_path / "large.png", "--out", out, "--tile-size", 256, *SCALE),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    command = interpreter("analyze", tmp_path / "large.png", "--out", out, "--tile-size", 256, *SCALE)
+    # A test run in the background ignores interrupts, and its children would.
+    ignored = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # noqa: S603
+    finally:
+        signal.signal(signal.SIGINT, ignored)
     while not out.is_dir() and running.poll() is None:
         time.sleep(0.02)
     time.sleep(2.0)  # into the analysis of 19 million pixels

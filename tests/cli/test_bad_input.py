@@ -31,9 +31,9 @@ BLANK = ("one_pixel.png", "black.png", "white.png", "no_cells.png")
 SCALE = ("--rbc-diameter-px", "30")
 
 
-def refused(outcome, *words: str) -> None:
-    """One line on standard error that names the file and what to do, nothing on standard output, exit code 3."""
-    assert outcome.code == 3
+def refused(outcome, *words: str, code: int = 3) -> None:
+    """One line on standard error that names what is wrong and what to do, nothing on standard output, exit code."""
+    assert outcome.code == code, outcome.err
     assert outcome.out == ""
     assert outcome.err.startswith("hemato-lab: ")
     assert outcome.err.count("\n") == 1
@@ -190,8 +190,9 @@ def test_an_archive_bomb_beside_a_good_file_is_left_out(tmp_path, photograph, ar
 @pytest.mark.parametrize("change", ["deleted", "emptied", "cut", "other"])
 def test_a_file_that_changes_between_opening_and_analysis(tmp_path, photograph, bad_files, change: str):
     """Its pixels were not those of the hash, so it is left out; the other file is analysed."""
-    for name in ("changing.jpg", "good.jpg"):
-        (tmp_path / name).write_bytes(photograph)
+    (tmp_path / "changing.jpg").write_bytes(photograph)
+    # The same pixels in other bytes: with a comment.
+    (tmp_path / "good.jpg").write_bytes(photograph[:2] + b"\xff\xfe\0\x06good" + photograph[2:])
     smear = open_smear(tmp_path, rbc_diameter_px=30)
     alone = open_smear(tmp_path / "changing.jpg", rbc_diameter_px=30)
     WHOLE_IMAGES.clear()
@@ -213,23 +214,73 @@ def test_a_file_that_changes_between_opening_and_analysis(tmp_path, photograph, 
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "words"),
+    ("arguments", "words"),
     [
-        (("--um-per-px", "12"), 3, "um per pixel"),
-        (("--um-per-px", "nan"), 3, "um per pixel"),
-        (("--rbc-diameter-px", "-3"), 3, "um per pixel"),
-        (("--rbc-diameter-px", "30", "--um-per-px", "0.1"), 3, "state only the one"),
-        (("--detector", "best"), 2, "no detector is called 'best'"),
-        (("--tile-size", "0"), 2, "tile size"),
-        (("--threads", "0"), 2, "threads"),
-        (("--rbc-per-ul", "-1"), 2, "per"),
-        (("--nonsense",), 2, "nonsense"),
+        (("--um-per-px", "12"), "--um-per-px 12 is impossible"),
+        (("--um-per-px", "0"), "--um-per-px 0 is impossible"),
+        (("--um-per-px", "-1"), "--um-per-px -1 is impossible"),
+        (("--um-per-px", "nan"), "--um-per-px nan is impossible"),
+        (("--um-per-px", "5"), "0.02 to 0.5"),
+        (("--rbc-diameter-px", "0"), "--rbc-diameter-px 0 is impossible"),
+        (("--rbc-diameter-px", "-3"), "15 to 375"),
+        (("--rbc-diameter-px", "30", "--um-per-px", "0.1"), "but --rbc-diameter-px 30 is stated (state only the one"),
+        (("--detector", "best"), "no detector is called 'best' (there are: classical)"),
+        (("--tile-size", "0"), "tile size"),
+        (("--tile-size", "63"), "64 or more"),
+        (("--threads", "0"), "threads"),
+        (("--rbc-per-ul", "-1"), "per"),
+        (("--nonsense",), "(see hemato-lab analyze --help)"),
+        (("--um-per-px", "abc"), "(see hemato-lab analyze --help)"),
+        (("--out", ""), "--out: the name is empty"),
     ],
 )
-def test_impossible_options(good, command, arguments: tuple[str, ...], code: int, words: str):
-    scale = () if any("px" in one for one in arguments) else SCALE
-    outcome = command("analyze", good, "--json", *scale, *arguments)
-    assert outcome.code == code
-    assert outcome.out == ""
-    assert words in outcome.err
-    assert "Traceback" not in outcome.err
+def test_impossible_options_are_refused_before_the_image_is_opened(
+    tmp_path, command, arguments: tuple[str, ...], words: str
+):
+    form = () if "--out" in arguments else ("--json",)
+    outcome = command("analyze", tmp_path / "nowhere.jpg", *form, *arguments)
+    refused(outcome, words, code=2)
+    assert "inf" not in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("analyze",), "(see hemato-lab analyze --help)"),
+        (("anlyze",), "'analyze'? (see hemato-lab --help)"),
+        (("--nonsense",), "(see hemato-lab --help)"),
+        (("evaluate", "somewhere"), "(see hemato-lab evaluate --help)"),
+        (("phantom", "somewhere", "--format", "film"), "(see hemato-lab phantom --help)"),
+        (("evaluate", "nowhere", "--split", "test", "--jobs", "0"), "(see hemato-lab evaluate --help)"),
+        (("evaluate", "nowhere", "--split", "test", "--detector", "best"), "there are: classical"),
+        (("evaluate", "nowhere", "--split", "test", "--classifier", "best"), "choose one of classical"),
+        (("evaluate", "nowhere", "--split", "test", "--out", ""), "--out: the name is empty"),
+    ],
+)
+def test_a_misspelt_command_line_is_one_line_too(command, arguments: tuple[str, ...], words: str):
+    refused(command(*arguments), words, code=2)
+
+
+def test_a_set_that_does_not_exist(command, tmp_path):
+    refused(command("evaluate", tmp_path / "nowhere", "--split", "test"), "does not exist", code=4)
+
+
+def test_an_empty_path_is_no_image(command, tmp_path, good, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    refused(command("analyze", "", "--json"), "the path is empty")
+
+
+def test_two_folders_are_two_smears(command, tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    refused(command("analyze", tmp_path / "one", tmp_path / "two", "--json"), "a folder must come alone", code=2)
+
+
+def test_a_copy_is_not_counted_twice(tmp_path, photograph, command):
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / name).write_bytes(photograph)
+    both = json.loads(command("analyze", tmp_path, "--json", *SCALE).out)
+    (skipped,) = both["hemato_lab"]["provenance"]["skipped"]
+    assert (skipped["name"], skipped["reason"]) == ("b.jpg", "b.jpg: same image as a.jpg")
+    alone = json.loads(command("analyze", tmp_path / "a.jpg", "--json", *SCALE).out)
+    assert both["hemato_lab"]["cells_found"] == alone["hemato_lab"]["cells_found"]

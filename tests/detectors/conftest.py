@@ -11,7 +11,7 @@ import pytest
 from scipy.optimize import linear_sum_assignment
 
 from hemato_lab import vocabulary
-from hemato_lab.detections import Detections
+from hemato_lab.detections import OPERATING_SCORE, Detections
 from hemato_lab.detectors import make_detector
 from hemato_lab.imaging.calibration import calibrate
 from hemato_lab.imaging.tiling import read_tile
@@ -21,7 +21,6 @@ from hemato_lab.smear import RED_CELL_DIAMETER_UM, ArraySource, Field, Scale, Sm
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-OPERATING_SCORE = 0.5
 FIELDS = {"normal": 2, "differential": 2, "acute_leukaemia": 2}
 """Fields of a smear, where it is not one: enough for the rarer cells."""
 

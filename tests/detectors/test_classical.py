@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
 
@@ -63,6 +65,19 @@ def test_one_cell_is_reported_once(phantom):
             apart = np.hypot(one["x"][:, None] - one["x"], one["y"][:, None] - one["y"])
             np.fill_diagonal(apart, np.inf)
             assert apart.min(initial=np.inf) > nearest, (recipe, name)
+
+
+@pytest.mark.parametrize("radius", [12, 15])
+def test_a_large_platelet_is_no_red_cell_as_well(detect_pixels, radius: int):
+    rows, columns = np.indices((300, 400))
+    pixels = np.full((300, 400, 3), 230, np.uint8)
+    for x, y in product(range(50, 400, 75), (60, 240)):
+        pixels[np.hypot(columns - x, rows - y) <= 20] = (205, 160, 165)
+    pixels[np.hypot(columns - 200, rows - 150) <= radius] = (140, 110, 180)
+    cells = detect_pixels(pixels, 40.0)
+    assert len(cells.named(RBC)) == 10
+    platelets = cells.named(PLATELET)
+    np.testing.assert_allclose([platelets["x"], platelets["y"]], [[200], [150]], atol=1)
 
 
 @pytest.mark.parametrize(("rbc_px", "size"), [(20.0, (400, 300)), (60.0, (800, 600)), (90.0, (900, 700))])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hemato_lab.classifiers import Classification
-from hemato_lab.errors import ConfigError
+from hemato_lab.errors import ConfigError, UnreadableInputError
 from hemato_lab.evaluation.classification import evaluate_crops
 from hemato_lab.evaluation.dataset import CropSet, LabelledCrop
 
@@ -32,7 +32,10 @@ class Told:
 
 def crop_set(rows: Sequence[tuple[str, Sequence[int], str]]) -> tuple[CropSet, Any]:
     """Rows of label, percentages, group; and a reader that hands out the percentages as pixels."""
-    crops = tuple(LabelledCrop(Path(f"{i}.jpg"), label, "test", group) for i, (label, _, group) in enumerate(rows))
+    crops = tuple(
+        LabelledCrop(Path(f"{i}.jpg"), f"cells/{i}.jpg", label, "test", group)
+        for i, (label, _, group) in enumerate(rows)
+    )
 
     def read(path: Path) -> np.ndarray:
         percentages = rows[int(path.stem)][1]
@@ -153,3 +156,45 @@ def test_a_classifier_for_other_cells_is_refused() -> None:
     dataset, read = crop_set([("monocyte", (80, 20), "a"), ("basophil", (10, 90), "b")])
     with pytest.raises(ConfigError, match="no class for monocyte, basophil"):
         evaluate_crops(dataset, Told((POSITIVE, NEGATIVE)), read, split="test")
+
+
+ROWS = [
+    (POSITIVE, (90, 10), "a"),
+    (NEGATIVE, (20, 80), "b"),
+    (POSITIVE, (60, 40), "c"),
+    (NEGATIVE, (55, 45), "d"),
+]
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 64])
+def test_crops_that_cannot_be_read_are_set_aside(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+    """The others have the figures they have without them, and the skipped ones are listed with the reason."""
+    monkeypatch.setattr("hemato_lab.evaluation.classification.CROPS_AT_ONCE", at_once)
+    dataset, read = crop_set(ROWS)
+
+    def failing(path: Path) -> np.ndarray:
+        if path.stem in ("0", "1"):
+            raise UnreadableInputError("is empty", subject=path.name)
+        return read(path)
+
+    classifier = Told((POSITIVE, NEGATIVE))
+    result = evaluate_crops(dataset, classifier, failing, split="test").to_json()
+    assert result.pop("skipped") == [
+        {"file": "cells/0.jpg", "reason": "is empty"},
+        {"file": "cells/1.jpg", "reason": "is empty"},
+    ]
+    fewer, read_fewer = crop_set(ROWS[2:])
+    alone = evaluate_crops(fewer, classifier, read_fewer, split="test").to_json()
+    assert alone.pop("skipped") == []
+    assert result == alone
+    assert (result["crops"], result["accuracy"]) == (2, 0.5)
+
+
+def test_when_no_crop_can_be_read_the_first_reason_is_raised() -> None:
+    dataset, _ = crop_set(ROWS)
+
+    def failing(path: Path) -> np.ndarray:
+        raise UnreadableInputError("is empty", subject=path.name)
+
+    with pytest.raises(UnreadableInputError, match=r"0\.jpg: is empty"):
+        evaluate_crops(dataset, Told((POSITIVE, NEGATIVE)), failing, split="test")

@@ -164,10 +164,18 @@ def test_files_outside_the_folder_are_refused(document: dict[str, Any], write: W
         read_dataset(folder)
 
 
-def test_a_missing_image_is_named(document: dict[str, Any], write: Write) -> None:
+def test_a_missing_image_is_left_to_the_reader_of_images(document: dict[str, Any], write: Write) -> None:
     folder = write(document)
     (folder / "images/b.jpg").unlink()
-    with pytest.raises(DatasetError, match=r"images\[1\].*images/b.jpg.*does not exist"):
+    assert [image.file_name for image in read_detection_set(folder).images] == ["images/a.jpg", "images/b.jpg"]
+
+
+@pytest.mark.parametrize("name", ["a\0b.jpg", "\ud800.jpg"])
+def test_a_name_that_no_file_can_have_is_named(document: dict[str, Any], write: Write, name: str) -> None:
+    folder = write(document)
+    document["images"][0]["file_name"] = name
+    (folder / "annotations.json").write_text(json.dumps(document), encoding="utf-8")
+    with pytest.raises(DatasetError, match=r"images\[0\].*cannot be looked for"):
         read_dataset(folder)
 
 
@@ -207,9 +215,9 @@ def test_crops_are_read_with_their_labels(crop_folder: Path) -> None:
     assert isinstance(dataset, CropSet)
     assert dataset.name == crop_folder.name
     assert dataset.labels == ("parasitised RBC", "uninfected RBC")
-    assert [(crop.path.name, crop.label, crop.group) for crop in dataset.in_split("test")] == [
-        ("a.jpg", "uninfected RBC", "p1"),
-        ("b.jpg", "parasitised RBC", "p2"),
+    assert [(crop.path, crop.file_name, crop.label, crop.group) for crop in dataset.in_split("test")] == [
+        (crop_folder / "images/a.jpg", "images/a.jpg", "uninfected RBC", "p1"),
+        (crop_folder / "images/b.jpg", "images/b.jpg", "parasitised RBC", "p2"),
     ]
 
 
@@ -218,7 +226,7 @@ def test_crops_are_read_with_their_labels(crop_folder: Path) -> None:
     [
         ("images/a.jpg,uninfected RBC,test", "line 5: group is missing"),
         ("images/a.jpg,happy cell,test,p1,", "line 5: the name 'happy cell'"),
-        ("images/z.jpg,uninfected RBC,test,p1,", "line 5: the file 'images/z.jpg' does not exist"),
+        ("../z.jpg,uninfected RBC,test,p1,", "line 5: the file '../z.jpg' lies outside the set's folder"),
         ("images/a.jpg,uninfected RBC,,p1,", "line 5: split is not a text"),
     ],
 )

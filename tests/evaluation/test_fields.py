@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hemato_lab.detections import Detections
-from hemato_lab.errors import ConfigError, ScaleNotCredibleError
+from hemato_lab.errors import ConfigError, ScaleNotCredibleError, UnreadableInputError
 from hemato_lab.evaluation.dataset import DetectionSet
 from hemato_lab.evaluation.fields import FieldOutcome, detect_fields
 
@@ -53,3 +53,18 @@ def test_progress_sees_every_outcome_in_order(build: Build) -> None:
 
     detect_fields(dataset, dataset.images, echo, scale="annotated", jobs=2, progress=watch)
     assert seen == [10.0, 20.0]
+
+
+def test_an_unreadable_image_has_its_reason_and_is_not_refused(build: Build) -> None:
+    failure = UnreadableInputError("is empty")
+
+    def fail(path: Path, rbc_diameter_px: float | None) -> FieldOutcome:
+        if path.stem == "001":
+            raise failure
+        return echo(path, rbc_diameter_px)
+
+    dataset = build([[], [], []])
+    outcomes = detect_fields(dataset, dataset.images, fail)
+    assert [outcome.unreadable for outcome in outcomes] == [None, failure, None]
+    assert [outcome.refused for outcome in outcomes] == [False, False, True]
+    assert len(outcomes[1].detections) == 0

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from hemato_lab.cli.evaluate import evaluate
 from hemato_lab.detections import Detections
-from hemato_lab.errors import ConfigError, HematoError
+from hemato_lab.errors import ConfigError, HematoError, InputError
 from hemato_lab.evaluation import runner
 from hemato_lab.evaluation.fields import FieldOutcome
 
@@ -112,7 +112,7 @@ def test_the_command_prints_a_table_and_writes_the_json(
     out = tmp_path / "result.json"
     answer = run(write(document), "--split", "test", "--match", "center", "--ignore-incomplete", "--out", out)
     assert answer.exit_code == 0, answer.output
-    assert "tiny test: 1 images, detector classical (match center" in answer.stdout
+    assert "tiny test: 1 image, detector classical (match center" in answer.stdout
     assert NOTICE in answer.stdout
     written = json.loads(out.read_text(encoding="utf-8"))
     assert (written["match"], written["ignore_incomplete"], written["scale"]) == ("center", True, "estimated")
@@ -140,6 +140,61 @@ def test_an_unusable_output_is_one_typed_error(crop_folder: Path, out: str) -> N
     assert isinstance(answer.exception, HematoError)
     assert out in str(answer.exception)
     assert not list(crop_folder.glob(".*.part"))
+
+
+@pytest.mark.parametrize("out", ["/proc/x.json", "/dev/null", "images", "nowhere/x.json"])
+def test_an_unusable_output_is_found_before_any_work(
+    crop_folder: Path, monkeypatch: pytest.MonkeyPatch, out: str
+) -> None:
+    if out.startswith("/") and not Path(out).parent.is_dir():
+        pytest.skip(f"this machine has no {Path(out).parent}")
+    monkeypatch.setattr(runner, "run_evaluation", lambda *_, **__: pytest.fail("the work was done"))
+    answer = run(crop_folder, "--split", "val", "--out", crop_folder / out)
+    assert isinstance(answer.exception, ConfigError)
+    assert out in str(answer.exception)
+    assert not list(crop_folder.glob(".*.part"))
+
+
+def test_a_usable_output_is_not_touched_before_the_work(crop_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = crop_folder / "old.json"
+    out.write_text("old")
+
+    def fail(*_: object, **__: object) -> None:
+        raise ConfigError("stopped")
+
+    monkeypatch.setattr(runner, "run_evaluation", fail)
+    assert isinstance(run(crop_folder, "--split", "val", "--out", out).exception, ConfigError)
+    assert out.read_text() == "old"
+
+
+def test_unreadable_crops_are_skipped_and_printed(crop_folder: Path, tmp_path: Path) -> None:
+    (crop_folder / "images" / "empty.png").touch()
+    with (crop_folder / "labels.csv").open("a", encoding="utf-8") as stream:
+        stream.write("images/empty.png,uninfected RBC,val,p\nimages/absent.png,uninfected RBC,val,p\n")
+    answer = run(crop_folder, "--split", "val", "--out", tmp_path / "out.json")
+    assert answer.exit_code == 0, answer.output
+    result = json.loads((tmp_path / "out.json").read_text())
+    assert [one["file"] for one in result["skipped"]] == ["images/empty.png", "images/absent.png"]
+    assert all(one["reason"] for one in result["skipped"])
+    assert (result["crops"], result["accuracy"], result["groups"]) == (2, 1.0, 2)
+    (line,) = [line for line in answer.stdout.splitlines() if line.startswith("skipped")]
+    assert "images/empty.png" in line
+    assert "images/absent.png" in line
+
+
+def test_unreadable_and_missing_fields_are_skipped(document: dict[str, Any], write: Write) -> None:
+    """With the pipeline itself: the picture of nothing has no scale and is refused, the other two are skipped."""
+    document["images"][1]["split"] = "test"
+    document["images"].append({**document["images"][1], "id": 11, "file_name": "images/c.png"})
+    folder = write(document)
+    Image.new("RGB", (64, 48), "white").save(folder / "images/c.png")
+    (folder / "images/b.jpg").unlink()
+    result = runner.run_evaluation(folder, split="test", match="center")
+    assert [one["file"] for one in result["skipped"]] == ["images/a.jpg", "images/b.jpg"]
+    assert (result["images"], result["refused"]) == (1, ["images/c.png"])
+    (folder / "images/c.png").unlink()
+    with pytest.raises(InputError, match=r"a\.jpg"):
+        runner.run_evaluation(folder, split="test", match="center")
 
 
 def test_unknown_choices_are_usage_errors(crop_folder: Path) -> None:

@@ -30,6 +30,7 @@ def detection_result() -> dict[str, Any]:
             "share_within_15_percent": 0.9,
         },
         "refused": ["images/blank.jpg"],
+        "skipped": [],
         "resamples": 1000,
         "groups": 5,
         "notice": NOTICE,
@@ -82,6 +83,7 @@ def test_crop_figures_are_listed() -> None:
             "blast": {"truth": 3, "precision": 1.0, "recall": 0.5, "f1": 0.667, "limits": dict.fromkeys(
                 ("precision", "recall", "f1"))},
         },
+        "skipped": [{"file": "cells/a.png", "reason": "the file is empty"}],
         "resamples": 1000,
         "groups": 5,
         "notice": NOTICE,
@@ -91,4 +93,43 @@ def test_crop_figures_are_listed() -> None:
     assert "accuracy 0.930 [0.900, 0.950]" in lines
     assert "macro f1 0.920" in lines
     assert "auc -" in lines
+    assert "skipped, not readable: cells/a.png: the file is empty" in lines
     assert lines[-1] == NOTICE
+
+
+def without_limits() -> dict[str, Any]:
+    result = detection_result()
+    result["limits"] = {"mean_ap50": None}
+    result["classes"]["RBC"]["limits"] = dict.fromkeys(result["classes"]["RBC"]["limits"])
+    return result
+
+
+def test_the_intervals_are_explained_only_where_there_are_any() -> None:
+    explanation = "[low, high]: 95 % limits, 1000 resamples of 5 groups"
+    assert explanation in detection_table(detection_result()).splitlines()
+    bare = without_limits()
+    assert "[low, high]" not in detection_table(bare)
+    bare["classes"]["RBC"]["limits"]["count_bias"] = [-2.0, -0.5]
+    assert explanation in detection_table(bare).splitlines()
+
+
+def test_a_name_with_brackets_is_no_interval() -> None:
+    assert "[low, high]" not in detection_table({**without_limits(), "dataset": "cells [0, 1]"})
+
+
+def test_one_is_singular() -> None:
+    text = detection_table({**detection_result(), "images": 1, "groups": 1})
+    assert "tiny val: 1 image, detector" in text
+    assert text.splitlines()[-2].endswith("1000 resamples of 1 group")
+
+
+def test_skipped_images_are_one_printable_line() -> None:
+    skipped = [
+        {"file": "images/a.jpg", "reason": "the file is empty"},
+        {"file": "images/b\x1b[2J\n.jpg", "reason": "not a picture"},
+    ]
+    lines = detection_table({**detection_result(), "skipped": skipped}).splitlines()
+    (line,) = [line for line in lines if line.startswith("skipped")]
+    assert line.startswith("skipped, not readable: images/a.jpg: the file is empty; images/b")
+    assert line.endswith("not a picture")
+    assert line.isprintable()

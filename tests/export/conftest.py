@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -76,8 +78,13 @@ def analysis() -> Analysis:
                     "limits_95_with_scale": [4000.0, 7000.5],
                     "assumption": "none",
                     "insufficient_count": True,
+                    "remarks": ["from 3 cells only: no more than an order of magnitude"],
                 },
-                "blast-density": {"assessed": False, "reason": "no blast classifier was run", "method": "none"},
+                "blast-density": {
+                    "assessed": False,
+                    "reason": "the classical detector tells no blasts",
+                    "method": "none",
+                },
             }
         },
     )
@@ -86,6 +93,36 @@ def analysis() -> Analysis:
         "second.png": {"focus": {"ok": None, "energy": 3}},
     }
     return Analysis(smear, detections, report, {"version": "0.1.0", "parameters": {"tile_size": 1024}}, quality)
+
+
+@pytest.fixture
+def checked_analysis(analysis: Analysis) -> Analysis:
+    """The same with the quality that the pipeline gives, its first field too thick, and an estimated scale."""
+    passed = dict.fromkeys(("focus", "exposure", "background", "stain", "monolayer", "scale"), "ok")
+    measured = {
+        "edge_width_um": 0.63,
+        "background_level": 232,
+        "background_colour": "#eeece8",
+        "fall_off": 0.128,
+        "red_cell_density": 0.199,
+        "lit_share": 1.0,
+        "red_cells_per_mm2": 6960,
+        "overlap_share": 0.83,
+    }
+    wrong = {"monolayer": "too thick: 83 % of the red cells overlap or touch"}
+    scale = Scale.from_rbc_diameter_px(100, origin="estimated from red cells")
+    return replace(
+        analysis,
+        smear=replace(analysis.smear, scale=scale),
+        quality={"first.png": {**passed, **wrong, **measured}, "second.png": {**passed, **measured}},
+        provenance={
+            "version": "0.1.0",
+            "parameters": {"detector": "classical"},
+            "inputs": [{"name": "first.png"}],
+            "skipped": [],
+            "models": {},
+        },
+    )
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 ALLOWED_TAGS = {
     *("html", "head", "meta", "title", "style", "body", "h1", "h2", "p", "div"),
     *("table", "thead", "tbody", "tr", "th", "td", "figure", "img", "figcaption"),
+    *("ul", "li", "strong", "dl", "dt", "dd", "details", "summary"),
 }
 
 
@@ -75,9 +76,9 @@ def test_png_is_the_annotated_picture(analysis: Analysis):
 def test_html_holds_everything(analysis: Analysis):
     texts = page(analysis).texts
     for text in (
-        "5321",
-        "4329 to 6472",
-        "no blast classifier was run",
+        "5320",
+        "4330 to 6470",
+        "the detector (rules on colour and shape, no trained model) tells no blasts",
         "Thrombocytopenia, unspecified",
         "No demographics or clinical history were provided.",
         "first.png",
@@ -174,3 +175,68 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, analysis: Analysis, 
         export.write(analysis, target)
     assert target.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
+
+
+def headings_and_texts(analysis: Analysis) -> list[str]:
+    return [text for text in page(analysis).texts if text]
+
+
+def test_quality_warnings_stand_between_the_scale_and_the_estimates(checked_analysis: Analysis, analysis: Analysis):
+    texts = headings_and_texts(checked_analysis)
+    warning = next(text for text in texts if "too thick: 83 % of the red cells overlap or touch" in text)
+    scale, estimates = texts.index("Smear"), texts.index("Estimates")
+    assert scale < texts.index("Quality warnings") < texts.index(warning) < estimates
+    assert texts[texts.index("Quality warnings") : estimates].count("Monolayer") == 1
+    assert "1 of 2 fields; first.png: too thick" in warning
+    assert "less certain than their limits say" in warning
+    assert "Quality warnings" not in headings_and_texts(analysis), "no check of ours failed"
+
+
+def test_quality_is_told_in_plain_words_with_units_and_a_legend(checked_analysis: Analysis):
+    parsed, text = page(checked_analysis), export.render(checked_analysis, "html").decode()
+    for words in ("Edge width, µm", "Optical density of red cells", "Usable area, %", "Loss of light, %", "Monolayer"):
+        assert parsed.texts.count(words) >= 2, "as head of the column and in the legend"
+    for code in checked_analysis.quality["first.png"]:
+        assert "_" not in code or code not in text
+    titles = [value for name, value in parsed.attributes if name == "title"]
+    assert "Mean of green and blue light; at 0.30 half of the light passes." in titles
+    assert set(titles) <= set(parsed.texts), "a legend for those who cannot hover"
+    assert "12.8" in parsed.texts, "a share of 0.128 in per cent"
+    assert not re.search(r"\bth[^{}]*\{[^}]*overflow-wrap: *anywhere", text), "no head is broken inside a word"
+
+
+def test_an_estimated_scale_carries_its_warning(checked_analysis: Analysis, analysis: Analysis):
+    texts = headings_and_texts(checked_analysis)
+    at = texts.index("scale")
+    assert "estimated from red cells" in texts[at + 1]
+    assert "never judge their absolute size by it" in texts[at + 2]
+    assert "densities are off by the square" in texts[at + 2]
+    assert "off by the square" not in " ".join(headings_and_texts(analysis))
+
+
+def test_the_method_is_told_in_words(checked_analysis: Analysis):
+    texts = headings_and_texts(checked_analysis)
+    assert texts[texts.index("method") + 1] == "rules on colour and shape, no trained model"
+    assert "classical detector" not in " ".join(texts)
+
+
+def test_each_count_is_explained_where_it_stands(checked_analysis: Analysis):
+    texts = headings_and_texts(checked_analysis)
+    found = texts[texts.index("cells found") + 2]
+    assert found == "RBC: 3, WBC: 1, platelet: 1; all candidates in all fields, those cut by the border of a field too"
+    assert "counted by border rule" in texts
+    note = next(text for text in texts if "Counted by border rule:" in text)
+    assert "leaves out at the border of a field" in note
+    assert texts[texts.index("Pictures") + 1].startswith("Rings mark all candidates in the picture")
+
+
+def test_provenance_is_folded_at_the_end_without_empty_rows(checked_analysis: Analysis):
+    text = export.render(checked_analysis, "html").decode()
+    before, folded = text.split("<details>")
+    assert "<summary>Provenance</summary>" in folded
+    assert "<h2>" not in folded
+    assert "parameters · detector" in folded
+    assert "skipped" not in text
+    assert "inputs" not in folded
+    assert not re.search(r"<td[^>]*></td>", folded)
+    assert "parameters" not in before

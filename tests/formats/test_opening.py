@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import hashlib
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import tifffile
 
 from hemato_lab.errors import (
     ConfigError,
@@ -128,8 +130,75 @@ def test_missing_file_in_a_list(folder: Path) -> None:
 def test_only_bad_files(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"")
     (tmp_path / "b.png").write_bytes(b"text")
-    with pytest.raises(NoImagesError, match=r"none of 2 images can be read; the first: a\.png: is empty"):
+    with pytest.raises(NoImagesError, match=r"none of 2 images can be read; the first: a\.png: is empty") as caught:
         open_smear(tmp_path)
+    assert str(caught.value).count("(copy it again from its source)") == 1
+    assert str(caught.value).endswith("(copy it again from its source)")
+
+
+def test_the_only_image_of_a_folder_or_archive_has_its_own_error(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"")
+    with pytest.raises(UnreadableInputError, match="is empty") as caught:
+        open_smear(tmp_path)
+    assert caught.value.subject == str(tmp_path / "a.png")
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("b.png", b"text")
+    with pytest.raises(FormatMismatchError, match=r"^b\.png: is named like a PNG file"):
+        open_smear(tmp_path / "a.zip")
+
+
+def test_a_copy_is_set_aside(folder: Path, photo: Any) -> None:
+    (folder / "img3.png").write_bytes((folder / "img2.png").read_bytes())
+    (folder / "other name.png").write_bytes((folder / "img2.png").read_bytes())
+    smear = open_smear(folder)
+    assert [field.name for field in smear.fields] == ["img1.png", "img2.png", "img10.png"]
+    assert [(one.name, one.code, one.reason) for one in smear.skipped] == [
+        ("img3.png", "copy", "img3.png: same image as img2.png"),
+        ("other name.png", "copy", "other name.png: same image as img2.png"),
+    ]
+    np.testing.assert_array_equal(smear.fields[1].read(), photo(seed=2))
+
+
+def test_the_pages_of_one_file_are_no_copies_of_each_other(tmp_path: Path, photo: Any) -> None:
+    pages = np.stack([photo(seed=1), photo(seed=1), photo(seed=2)])
+    tifffile.imwrite(tmp_path / "a.tif", pages, photometric="rgb")
+    (tmp_path / "b.tif").write_bytes((tmp_path / "a.tif").read_bytes())
+    smear = open_smear(tmp_path)
+    assert len(smear) == 3
+    assert [one.reason for one in smear.skipped] == ["b.tif: same image as a.tif"]
+
+
+def test_copies_are_found_in_an_archive_beside_files(folder: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "z.zip", "w") as archive:
+        archive.write(folder / "img1.png", "packed.png")
+        archive.write(folder / "img10.png", "another.png")
+    smear = open_smear([folder / "img1.png", tmp_path / "z.zip"])
+    assert [field.name for field in smear.fields] == ["img1.png", "another.png"]
+    assert [one.reason for one in smear.skipped] == ["packed.png: same image as img1.png"]
+
+
+def test_a_folder_comes_alone(folder: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    for paths in ([folder, other], [folder / "img1.png", folder]):
+        with pytest.raises(ConfigError, match="a folder must come alone") as caught:
+            open_smear(paths)
+        assert caught.value.subject == str(folder)
+    assert len(open_smear([folder])) == 3
+
+
+def test_an_empty_path_is_not_the_current_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    for source in ("", [""]):
+        with pytest.raises(UnreadableInputError, match="the path is empty"):
+            open_smear(source)
+
+
+def test_a_bad_archive_is_to_be_packed_again(tmp_path: Path) -> None:
+    (tmp_path / "bad.zip").write_bytes(b"this is text, not an archive")
+    with pytest.raises(FormatMismatchError, match="plain text") as caught:
+        open_smear(tmp_path / "bad.zip")
+    assert caught.value.hint == "pack the images again, or give their folder"
 
 
 @pytest.mark.parametrize("path", ["no/such/folder", "nul\0byte", "x" * 5000, "/dev/null"])
@@ -203,16 +272,26 @@ def test_of_two_stated_scales_the_pixel_size_counts(diameter: float, photo: Any)
 @pytest.mark.parametrize("diameter", [65, 89])
 def test_two_stated_scales_must_agree_within_15_percent(diameter: float, photo: Any) -> None:
     """DOMAIN.md 2.3; 7.5 um / 0.1 um = 75 pixels."""
-    with pytest.raises(ScaleNotCredibleError, match=f"75 pixels wide, but {diameter} are stated"):
+    with pytest.raises(ScaleNotCredibleError, match=f"75 pixels wide, but rbc_diameter_px {diameter} is stated"):
         open_smear(photo(), um_per_px=0.1, rbc_diameter_px=diameter)
 
 
 @pytest.mark.parametrize("value", [0, -1, 0.001, 3, float("nan"), float("inf")])
 def test_impossible_scales(value: float, photo: Any) -> None:
-    with pytest.raises(ScaleNotCredibleError):
+    with pytest.raises(ScaleNotCredibleError, match=f"um_per_px {value:g} is impossible .*state 0.02 to 0.5"):
         open_smear(photo(), um_per_px=value)
-    with pytest.raises(ScaleNotCredibleError):
+    with pytest.raises(ScaleNotCredibleError, match=f"rbc_diameter_px {value:g} is impossible .*state 15 to 375"):
         open_smear(photo(), rbc_diameter_px=value)
+
+
+@pytest.mark.parametrize(("um_per_px", "diameter"), [(0.02, 375), (0.5, 15)])
+def test_scales_on_the_limits_are_possible(um_per_px: float, diameter: float, photo: Any) -> None:
+    for scale in (
+        open_smear(photo(), um_per_px=um_per_px).scale,
+        open_smear(photo(), rbc_diameter_px=diameter).scale,
+    ):
+        assert scale is not None
+        assert scale.um_per_px == pytest.approx(um_per_px)
 
 
 def test_scale_and_tags_of_the_wrong_kind(photo: Any) -> None:

@@ -12,6 +12,7 @@ import tifffile
 
 from hemato_lab.errors import HematoError, ImageTooLargeError, UnreadableInputError, UnsupportedFormatError
 from hemato_lab.formats import open_smear
+from hemato_lab.formats.stored import file_id_of
 from hemato_lab.formats.tiff_layout import is_level_of
 
 if TYPE_CHECKING:
@@ -221,8 +222,10 @@ def test_damaged_directories(damage: str, tmp_path: Path, build_tiff: Any) -> No
         content[first : first + 2] = struct.pack("<H", 0xFFFF)
     path = tmp_path / "a.tif"
     path.write_bytes(content)
-    with pytest.raises(UnreadableInputError, match=r"\[(header|read)\] \[sha224-i-"):
+    with pytest.raises(UnreadableInputError, match=r"a\.tif: damaged") as caught:
         open_smear(path)
+    assert caught.value.__notes__[0] in {"stage: header", "stage: read"}
+    assert caught.value.__notes__[1:] == [f"content: {file_id_of(bytes(content))}"]
 
 
 @pytest.mark.parametrize("size", [(16, 17), (8, 8), (32, 16)])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from hemato_lab.errors import IntegrityError, NoImagesError
+from hemato_lab.errors import IntegrityError, UnreadableInputError
 from hemato_lab.formats import open_smear
 from hemato_lab.formats.stored import file_id_of
 from hemato_lab.smear import Window
@@ -64,7 +64,7 @@ def test_wrong_checksum_is_noticed(tmp_path: Path, three: Any) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    with pytest.raises(NoImagesError, match="checksum"):
+    with pytest.raises(UnreadableInputError, match=r"^1\.jpg: damaged or cut short: the checksum"):
         open_smear(path)
 
 

@@ -122,3 +122,13 @@ def test_nuclear_density_by_hand() -> None:
     blue = np.full(SHAPE, 0.32)
     # 0.9 / 0.2 of green less 0.32 / (0.8 * 0.2) of blue
     np.testing.assert_allclose(levels.nuclear_density(tile_of(green, blue)), 4.5 - 2.0, rtol=1e-5)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.04, 0.06, 1.0])
+def test_colour_is_the_spread_of_the_densities(share: float) -> None:
+    tile, _ = two_levels(0.2, 0.3, noise=0.001)
+    own = tile.density[..., 1]
+    density = np.stack([own * (1 - share), own, own], axis=-1)
+    levels = fit_levels([WorkingTile(WINDOW, density, tile.lit)])
+    assert levels.colour == pytest.approx(share, abs=1e-4)
+    assert levels.has_colour == (share > 0.05)

@@ -157,6 +157,7 @@ def test_a_stated_scale_may_differ_by_fifteen_per_cent(
         ("stain", {"blue_per_green": 2.0}),
         ("stain", {"blue_per_green": 0.1}),
         ("stain", {"red_cell_density": 0.02}),
+        ("stain", {"has_colour": False}),
         ("focus", {"edge_width_um": 4.0}),
     ],
 )

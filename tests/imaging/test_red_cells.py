@@ -120,7 +120,7 @@ def test_a_long_cell_stays_one_cell(ratio: float, angle: float) -> None:
     assert np.count_nonzero(regions.labels) == pytest.approx(np.pi * a * b, rel=0.06)
 
 
-@pytest.mark.parametrize("share", [0.3, 0.45])
+@pytest.mark.parametrize("share", [0.3, 0.45, 0.7])
 def test_central_pallor_is_filled(share: float) -> None:
     shape = (100, 100)
     ring = np.clip(discs(shape, [(50, 50)]) - discs(shape, [(50, 50)], share * R), 0, 1)

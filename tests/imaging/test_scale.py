@@ -97,12 +97,23 @@ def test_one_reading_is_enough(readings: Readings) -> None:
 
 
 def test_readings_that_contradict_each_other_are_refused(readings: Readings) -> None:
-    readings({0: 30.0, 1: 60.0})
-    smear = smear_of(2)
-    with pytest.raises(ScaleNotCredibleError, match="measure 30, 60 pixels in different fields") as caught:
+    readings({0: 30.0, 1: 60.0, 2: 31.0, 3: 62.0, 4: 61.0, 5: 120.0})
+    smear = smear_of(6)
+    with pytest.raises(ScaleNotCredibleError) as caught:
         read_scale(smear, evenly_lit(smear))
+    assert caught.value.problem == (
+        "red cells measure 30 pixels in 0, 2; 61 pixels in 1, 3 and 1 more; 120 pixels in 5"
+    )
     assert caught.value.subject == "s"
     assert "separate smears" in caught.value.hint
+
+
+@pytest.mark.parametrize(("diameter", "hint"), [(14.0, "enlarge .* more than 15"), (380.0, "shrink .* less than 375")])
+def test_an_impossible_estimate_says_what_helps(readings: Readings, diameter: float, hint: str) -> None:
+    readings({0: diameter})
+    smear = smear_of(1)
+    with pytest.raises(ScaleNotCredibleError, match=hint):
+        read_scale(smear, evenly_lit(smear))
 
 
 def test_where_the_ruler_reads_nothing_the_first_refusal_is_told(readings: Readings) -> None:

@@ -67,13 +67,36 @@ def test_sizes(text, size):
     assert parse_size(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "640", "640x", "0x5", "-3x5", "1e3x5", "640x480x3", "999999x999999"])
+@pytest.mark.parametrize("text", ["", "640", "640x", "0x5", "-3x5", "1e3x5", "640x480x3"])
 def test_bad_sizes_are_refused(text):
     with pytest.raises(ConfigError):
         parse_size(text)
 
 
-@pytest.mark.parametrize("option", [("--recipe", "none"), ("--rbc-diameter-px", "-3"), ("--rbc-diameter-px", "2")])
-def test_bad_options_are_refused(tmp_path, option):
-    with pytest.raises(ConfigError):
-        run(tmp_path, *option)
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--recipe", "none"), "choose one of normal"),
+        (("--rbc-diameter-px", "-3"), "15 to 375"),
+        (("--rbc-diameter-px", "0"), "--rbc-diameter-px 0 is impossible"),
+        (("--rbc-diameter-px", "1000"), "15 to 375"),
+        (("--size", "20x20"), "too small to show a cell"),
+        (("--size", "300x20"), "use 21 pixels or more"),
+        (("--size", "60001x100", "--format", "slide"), "at most 60000 x 60000"),
+        (("--size", "999999x999999"), "at most 60000 x 60000"),
+        (("--size", "6001x6000"), "add --format slide"),
+        (("--white-cells-per-mm2", "1e6"), "at most 5700 do"),
+    ],
+)
+def test_bad_options_are_refused_at_once(tmp_path, options, words):
+    with pytest.raises(ConfigError, match=words) as caught:
+        run(tmp_path / "new", *options)
+    assert caught.value.hint
+    assert not (tmp_path / "new").exists()
+
+
+def test_as_many_white_cells_as_fit_are_drawn(tmp_path):
+    """The limit in the message above holds."""
+    result = run(tmp_path, "--fields", 1, "--size", "100x100", "--white-cells-per-mm2", 5700, "--rbc-diameter-px", 20)
+    assert result.exit_code == 0
+    assert "1 field of 100 x 100 px" in " ".join(result.output.split())

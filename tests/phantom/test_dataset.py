@@ -127,3 +127,9 @@ def test_jpeg_keeps_the_picture(rich):
     pixels = np.full((16, 16, 3), (200, 150, 160), np.uint8)
     with Image.open(io.BytesIO(encode_jpeg(pixels, Camera(jpeg_quality=95)))) as opened:
         assert np.abs(np.asarray(opened).astype(int) - pixels).max() <= 3
+
+
+def test_progress_counts_the_fields(tmp_path, rich):
+    calls = []
+    write_dataset(tmp_path, rich, 1, fields=3, width=30, height=30, progress=lambda *step: calls.append(step))
+    assert calls == [(1, 3), (2, 3), (3, 3)]

@@ -87,7 +87,8 @@ def test_truth_is_that_of_the_field(slide, field):
 def test_progress_and_flat_light(tmp_path, rich):
     calls = []
     write_slide(tmp_path / "a.tif", rich, 1, 1200, 900, progress=lambda done, total: calls.append((done, total)))
-    assert calls[-1][0] == calls[-1][1] == 1
+    assert calls[-1] == (1200 * 900, 1200 * 900)
+    assert [done for done, _ in calls] == sorted(done for done, _ in calls)
     assert not list(tmp_path.glob("*.part"))
 
 
@@ -95,6 +96,28 @@ def test_a_place_that_cannot_be_written_is_refused(tmp_path, rich):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(ConfigError, match="slide"):
         write_slide(tmp_path / "file" / "slide.tif", rich, 1, 50, 50)
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, MemoryError])
+def test_nothing_unfinished_stays_behind(tmp_path, rich, stop):
+    def interrupt(done, total):
+        assert list(tmp_path.glob("*.part"))
+        raise stop
+
+    with pytest.raises(stop):
+        write_slide(tmp_path / "a.tif", rich, 1, 60, 50, progress=interrupt)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_unfinished_stays_behind_when_the_truth_cannot_be_written(tmp_path, rich, monkeypatch):
+    def fail(stream, **columns):
+        stream.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez_compressed", fail)
+    with pytest.raises(ConfigError, match="No space left"):
+        write_slide(tmp_path / "a.tif", rich, 1, 60, 50)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("content", [b"", b"no table", b"PK\x03\x04 broken", None])

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
+import time
 from contextlib import suppress
 
 import jsonschema
 import numpy as np
 import pytest
+from PIL import Image
 
 from hemato_lab.detections import Detections
 from hemato_lab.detectors import DETECTORS
 from hemato_lab.errors import ConfigError, ScaleNotCredibleError, UnreadableInputError
 from hemato_lab.export import render
+from hemato_lab.formats import open_smear
 from hemato_lab.phantom import RECIPES
 from hemato_lab.pipeline import analyze
 from hemato_lab.report import RESEARCH_USE_NOTICE, Report, report_schema
-from hemato_lab.smear import Scale, Smear
+from hemato_lab.smear import ArraySource, Field, Scale, Smear
 from hemato_lab.statistics import feature_statistics
 from hemato_lab.statistics.features import DOCUMENTED_KEYS
 
@@ -124,12 +127,33 @@ def test_progress_counts_every_tile_once(phantom, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "options", [{"threads": 0}, {"tile_size": 0}, {"tile_size": -5}, {"detector": "best"}, {"rbc_per_ul": 0.0}]
+    ("options", "words"),
+    [
+        ({"threads": 0}, "0 threads"),
+        ({"tile_size": 0}, "64 or more"),
+        ({"tile_size": -5}, "64 or more"),
+        ({"tile_size": 63}, "63 pixels is too small"),
+        ({"detector": "best"}, "there are: classical"),
+        ({"rbc_per_ul": 0.0}, "microlitre"),
+        ({"rbc_per_ul": float("nan")}, "microlitre"),
+    ],
 )
-def test_impossible_settings_are_refused(phantom, options: dict):
-    with pytest.raises(ConfigError) as caught:
-        analyze(phantom("normal"), **options)
+def test_impossible_settings_are_refused_before_anything_is_read(phantom, failing_field, options: dict, words: str):
+    smear = phantom("normal")
+    with pytest.raises(ConfigError, match=words) as caught:
+        analyze(Smear("unread", (failing_field(smear, 0),), {}, smear.scale), **options)
     assert "\n" not in str(caught.value)
+
+
+def test_whatever_can_be_opened_can_be_analysed(phantom, tmp_path):
+    pixels = phantom("normal", size=(640, 480)).fields[0].read()
+    path = tmp_path / "a.png"
+    Image.fromarray(pixels).save(path)
+    reference = analyze(open_smear(path))
+    for source in (path, str(path), [path], tmp_path):
+        assert render(analyze(source), "json") == render(reference, "json")
+    assert analyze(pixels).detections == reference.detections
+    assert analyze([pixels, pixels]).detections.count("RBC") == 2 * reference.detections.count("RBC")
 
 
 def test_an_interrupt_stops_the_tiles_that_wait(phantom, monkeypatch):
@@ -139,6 +163,7 @@ def test_an_interrupt_stops_the_tiles_that_wait(phantom, monkeypatch):
     def counting(_calibration):
         def detect(tile) -> Detections:
             worked.append(1)
+            time.sleep(0.02)
             return Detections.empty()
 
         return detect
@@ -148,8 +173,8 @@ def test_an_interrupt_stops_the_tiles_that_wait(phantom, monkeypatch):
 
     monkeypatch.setitem(DETECTORS, "counting", counting)
     with pytest.raises(KeyboardInterrupt):
-        analyze(phantom("normal"), detector="counting", tile_size=2, progress=interrupt)
-    assert len(worked) < 210 * 160 / 2
+        analyze(phantom("normal"), detector="counting", tile_size=64, progress=interrupt)
+    assert len(worked) < 7 * 5 / 2
 
 
 # What is no picture of cells
@@ -201,7 +226,7 @@ def test_a_tiny_picture_is_refused_or_empty(field_of, stated, size: tuple[int, i
     assert len(found.detections) == 0
     assert all(found.report.feature_statistics[key].value == "not assessed" for key in DOCUMENTED_KEYS)
     assert "wbc-density" not in found.report.feature_statistics
-    assert "no field is large enough" in details_of(found)["rbc-density"]["reason"]
+    assert "no field on which cells can be counted" in details_of(found)["rbc-density"]["reason"]
     assert render(found, "html")
     assert render(found, "png")
 
@@ -234,6 +259,20 @@ def test_empty_fields_beside_full_ones_are_kept_apart(phantom, field_of):
 def test_a_field_where_nothing_can_be_seen_does_not_dilute_the_densities(phantom, field_of, value: int):
     smear = phantom("normal")
     both = analyze(Smear("both", (*smear.fields, field_of(value, "blind.png", (420, 320))), {}, smear.scale))
+    for key in DENSITIES:
+        assert both.report.feature_statistics[key] == analyze(smear).report.feature_statistics[key]
+
+
+def test_a_grey_picture_is_not_counted(phantom):
+    """White cells, platelets and red cells are told apart by their stain, of which a grey picture has none."""
+    smear = phantom("acute_leukaemia")
+    pixels = smear.fields[0].read()
+    grey = np.repeat(pixels[..., 1:2], 3, axis=2)
+    found = analyze(Smear("grey", (Field("grey.png", ArraySource(grey), "sha224-i-00"),), {}, smear.scale))
+    assert found.quality["grey.png"]["stain"].startswith("grey picture")
+    assert len(found.detections) == 0
+    assert found.report.feature_statistics["rbc-density"].value == "not assessed"
+    both = analyze(Smear("both", (*smear.fields, Field("grey.png", ArraySource(grey), "sha224-i-00")), {}, smear.scale))
     for key in DENSITIES:
         assert both.report.feature_statistics[key] == analyze(smear).report.feature_statistics[key]
 

@@ -14,7 +14,7 @@ from hemato_lab.errors import ConfigError
 from hemato_lab.report import FeatureStatistic, Report, report_schema
 from hemato_lab.smear import Scale
 from hemato_lab.statistics import STATISTICS, feature_statistics
-from hemato_lab.statistics.features import DOCUMENTED_KEYS
+from hemato_lab.statistics.features import DOCUMENTED_KEYS, FEWEST_CELLS
 
 SCALE = Scale.from_um_per_px(0.25)
 SIZES = [(1000, 800), (600, 800)]
@@ -70,6 +70,43 @@ def test_one_field_says_that_its_spread_cannot_be_told(cells: Detections):
     assert details["rbc-density"]["overdispersion"] == {"estimable": False, "fields": 1, "reason": "one field only"}
 
 
+@pytest.mark.parametrize(
+    ("white", "remark"),
+    [
+        (0, "no cell counted: only the upper limit says anything"),
+        (1, "from 1 cell only: no more than an order of magnitude"),
+        (9, "from 9 cells only: no more than an order of magnitude"),
+        (10, None),
+    ],
+)
+def test_few_cells_are_called_few(make_table, white: int, remark: str | None):
+    rows = [(0, "RBC", 100 + 5 * k, 400, 15) for k in range(60)] + [
+        (0, "WBC", 100 + 20 * k, 300, 20) for k in range(white)
+    ]
+    details = feature_statistics(make_table(rows), SIZES[:1], SCALE, not_assessed=NO_BLASTS).extension
+    for key in ("wbc-density", "wbc-concentration"):
+        assert details[key]["remarks"] == ([remark] if remark else [])
+        assert details[key]["insufficient_count"] is (remark is not None)
+    assert details["rbc-density"]["remarks"] == []
+    assert details["rbc-density"]["insufficient_count"] is False
+
+
+def test_a_ratio_to_few_red_cells_says_so(make_table):
+    rows = [(0, "RBC", 100 + 5 * k, 400, 15) for k in range(4)] + [(0, "WBC", 100 + 20 * k, 300, 20) for k in range(20)]
+    details = feature_statistics(make_table(rows), SIZES[:1], SCALE, not_assessed=NO_BLASTS).extension
+    expected = ["from 4 red cells only: no more than an order of magnitude"]
+    assert details["wbc-concentration"]["remarks"] == expected
+    assert details["wbc-concentration"]["insufficient_count"] is True
+
+
+def test_the_line_for_few_cells_is_where_limits_pass_a_factor_of_two():
+    def factor(n: int) -> float:
+        return max(stats.chi2.ppf(0.975, 2 * n + 2) / 2 / n, n / (stats.chi2.ppf(0.025, 2 * n) / 2))
+
+    assert factor(FEWEST_CELLS) == pytest.approx(2.0, rel=0.05)
+    assert factor(FEWEST_CELLS - 1) > 2.1
+
+
 def test_a_blood_count_is_used_and_named(cells: Detections):
     result = feature_statistics(cells, SIZES, SCALE, rbc_per_ul=2.5e6, not_assessed=NO_BLASTS)
     assumed = feature_statistics(cells, SIZES, SCALE, not_assessed=NO_BLASTS)
@@ -88,6 +125,8 @@ def test_blasts_are_a_share_of_white_cells_when_they_were_assessed(make_table):
     assert details["limits_95"] == pytest.approx([12.67, 29.18], abs=0.005)  # DOMAIN.md 2.7: 12.7-29.2
     few = feature_statistics(make_table(rows[:30]), SIZES[:1], SCALE, not_assessed={})
     assert few.extension["blast-density"]["insufficient_count"] is True
+    assert details["remarks"] == []
+    assert few.extension["blast-density"]["remarks"] == ["from 30 white cells only: a share needs 100"]
 
 
 def test_nothing_found_is_zero_where_there_was_something_to_look_at():
