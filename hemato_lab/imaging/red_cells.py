@@ -19,6 +19,7 @@ from hemato_lab.kernels.components import ComponentTable, label_and_measure
 from hemato_lab.kernels.distance import squared_distance
 from hemato_lab.kernels.peaks import find_peaks
 from hemato_lab.kernels.regions import hull_areas
+from hemato_lab.kernels.suppression import stronger_neighbours
 from hemato_lab.kernels.votes import FULL_VOTE, cast_votes
 from hemato_lab.kernels.watershed import flood
 
@@ -44,6 +45,8 @@ LEAST_EVIDENCE: Final = 0.4
 """A peak of the summed evidence below this is no cell; a free, round, normal cell reaches about 1.5."""
 CLOSEST_CENTRES: Final = 0.23
 """Two centres nearer than this many diameters are one cell."""
+GAP_REACH, GAP_STRENGTH = 0.62, 0.6
+"""A peak with three others within this many diameters, all so much stronger, is the gap between three cells."""
 PLAIN_CELL_AREA: Final = (0.2, 1.25)
 """Area, over a red cell's, of a component that may be one whole cell of any roundish or long shape."""
 LEAST_STAINED_SHARE: Final = 0.55
@@ -182,9 +185,13 @@ def _centres(evidence: NDArray[np.float32], mask: NDArray[np.bool_]) -> tuple[ND
     one_cell = plain_cells(labels, table) | (whole_components(labels, table) & _too_small_for_two(table))
     single = np.concatenate([[False], one_cell])[labels]
     peaks = find_peaks(np.where(single, np.float32(0), evidence), CLOSEST_CENTRES * RED_CELL_DIAMETER, LEAST_EVIDENCE)
+    rows, columns = peaks.y.astype(np.intp), peaks.x.astype(np.intp)
+    x, y, height = (one.astype(np.float64) for one in (columns, rows, evidence[rows, columns]))
+    stronger = stronger_neighbours(x, y, height, reach=GAP_REACH * RED_CELL_DIAMETER, share=GAP_STRENGTH)
+    rows, columns = rows[stronger < 3], columns[stronger < 3]
     best = _highest_pixels(np.where(single, labels, 0), evidence)
-    rows = np.concatenate([peaks.y.astype(np.intp), best // mask.shape[1]])
-    columns = np.concatenate([peaks.x.astype(np.intp), best % mask.shape[1]])
+    rows = np.concatenate([rows, best // mask.shape[1]])
+    columns = np.concatenate([columns, best % mask.shape[1]])
     order = np.lexsort((columns, rows))
     return rows[order], columns[order]
 

@@ -92,3 +92,54 @@ def _keep(order, x, y, reach, side, kept):  # type: ignore[no-untyped-def]
             following[point] = first[home]
             first[home] = point
             kept[point] = True
+
+
+def stronger_neighbours(
+    x: NDArray[np.float64], y: NDArray[np.float64], strength: NDArray[np.float64], *, reach: float, share: float
+) -> NDArray[np.int64]:
+    """Count for each point the points within reach that are so strong that even a share of them exceeds it.
+
+    Parameters
+    ----------
+    x, y, strength : (n,) float64
+        All finite. Any length unit.
+    reach : float
+        Largest distance.
+    share : float
+        Of a neighbour's strength.
+
+    Returns
+    -------
+    (n,) int64
+        In the order of the input.
+
+    Raises
+    ------
+    ValueError
+        If the columns differ in length or hold something that is not finite.
+    """
+    columns = [np.ascontiguousarray(column, np.float64) for column in (x, y, strength)]
+    if len({column.shape for column in columns}) != 1 or columns[0].ndim != 1:
+        raise ValueError("x, y and strength of points are columns of one length")
+    if not all(np.isfinite(column).all() for column in columns):
+        raise ValueError("points have finite coordinates and strengths")
+    order = np.argsort(columns[1], kind="stable")
+    counts = np.zeros(len(order), np.int64)
+    _count_stronger(*(column[order] for column in columns), float(reach), float(share), counts)
+    found = np.empty_like(counts)
+    found[order] = counts
+    return found
+
+
+@kernel(types.void(_COLUMN, _COLUMN, _COLUMN, types.float64, types.float64, writable(types.int64, 1)))
+def _count_stronger(x, y, strength, reach, share, counts):  # type: ignore[no-untyped-def]
+    for i in range(x.size):
+        j = i + 1
+        while j < x.size and y[j] - y[i] <= reach:
+            across, down = x[j] - x[i], y[j] - y[i]
+            if across * across + down * down <= reach * reach:
+                if share * strength[j] > strength[i]:
+                    counts[i] += 1
+                if share * strength[i] > strength[j]:
+                    counts[j] += 1
+            j += 1

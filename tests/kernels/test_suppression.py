@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hemato_lab.kernels.suppression import keep_best
+from hemato_lab.kernels.suppression import keep_best, stronger_neighbours
 
 LAW = settings(deadline=None, max_examples=100)
 Points = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
@@ -89,3 +89,28 @@ def test_negative_radii_and_columns_of_different_length_are_refused() -> None:
         keep_best(np.ones(1), np.ones(1), -np.ones(1), np.ones(1))
     with pytest.raises(ValueError, match="one length"):
         keep_best(np.ones(1), np.ones(1), np.ones(2), np.ones(1))
+
+
+@given(
+    points=st.lists(
+        st.tuples(st.integers(-30, 30), st.integers(-30, 30), st.floats(-2, 2, allow_nan=False)), max_size=40
+    ),
+    reach=st.floats(0, 30),
+    share=st.floats(0.1, 1),
+)
+@settings(max_examples=100, deadline=None)
+def test_stronger_neighbours_equal_comparing_every_pair(
+    points: list[tuple[int, int, float]], reach: float, share: float
+) -> None:
+    x, y, strength = np.array(points, float).reshape(-1, 3).T
+    near = (x[:, None] - x) ** 2 + (y[:, None] - y) ** 2 <= reach * reach
+    np.fill_diagonal(near, val=False)
+    expected = (near & (share * strength[None, :] > strength[:, None])).sum(axis=1)
+    np.testing.assert_array_equal(stronger_neighbours(x, y, strength, reach=reach, share=share), expected)
+
+
+def test_stronger_neighbours_refuse_what_is_no_point() -> None:
+    with pytest.raises(ValueError, match="one length"):
+        stronger_neighbours(np.zeros(2), np.zeros(3), np.zeros(3), reach=1, share=1)
+    with pytest.raises(ValueError, match="finite"):
+        stronger_neighbours(np.zeros(1), np.array([np.nan]), np.zeros(1), reach=1, share=1)
