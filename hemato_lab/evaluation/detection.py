@@ -185,8 +185,7 @@ def evaluate_detection(
     InputError
         If no image can be read.
     """
-    listed = dataset.in_split(split)[:limit]
-    names = evaluated_classes(dataset)
+    listed, names = dataset.in_split(split)[:limit], evaluated_classes(dataset)
     looked_at = detect_fields(dataset, listed, detect, scale=scale, jobs=jobs, progress=progress)
     images, outcomes, skipped = _readable(listed, looked_at)
     groups, group_count = group_index([image.group for image in images])
@@ -200,15 +199,14 @@ def evaluate_detection(
         classes[name] = _class_scores(evidence, detector.thresholds[name], counted, resampled, groups)
         if classes[name].truth:
             resampled_ap.append(resampled["ap50"])
-    precisions = [scores.figures["ap50"] for scores in classes.values() if scores.truth]
-    mean_limits = percentile_limits({"mean": np.mean(resampled_ap, axis=0)}, group_count) if resampled_ap else {}
+    mean_ap50, mean_ap50_limits = _mean_ap50(classes, resampled_ap, group_count)
     return DetectionScores(
         dataset=dataset.name,
         split=split,
         detector=detector,
         images=len(images),
-        mean_ap50=float(np.mean(np.array(precisions, dtype=np.float64))) if precisions else None,
-        mean_ap50_limits=mean_limits.get("mean"),
+        mean_ap50=mean_ap50,
+        mean_ap50_limits=mean_ap50_limits,
         classes=classes,
         match=match,
         ignore_incomplete=ignore_incomplete,
@@ -218,6 +216,17 @@ def evaluate_detection(
         skipped=skipped,
         groups=group_count,
     )
+
+
+def _mean_ap50(
+    classes: Mapping[str, ClassScores], resampled: Sequence[Floats], group_count: int
+) -> tuple[float | None, tuple[float, float] | None]:
+    """Return the mean over the classes that are there, and its limits from their resampled values."""
+    precisions = [scores.figures["ap50"] for scores in classes.values() if scores.truth]
+    if not precisions:
+        return None, None
+    limits = percentile_limits({"mean": np.mean(resampled, axis=0)}, group_count)
+    return float(np.mean(np.array(precisions, dtype=np.float64))), limits.get("mean")
 
 
 def _readable(

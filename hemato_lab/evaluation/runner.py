@@ -95,7 +95,8 @@ def pipeline_detect(detector: str) -> Detect:
     from hemato_lab.pipeline import analyze
 
     def detect(path: Path, rbc_diameter_px: float | None) -> FieldOutcome:
-        analysis = analyze(open_smear(path, rbc_diameter_px=rbc_diameter_px), detector=detector)
+        # Average precision ranks every candidate, those below the operating score too.
+        analysis = analyze(open_smear(path, rbc_diameter_px=rbc_diameter_px), detector=detector, minimum_score=0.0)
         scale = analysis.smear.scale
         return FieldOutcome(analysis.detections, None if scale is None else scale.rbc_diameter_px)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hemato_lab.detections import Detections
-from hemato_lab.errors import ConfigError, DatasetError, ScaleNotCredibleError, UnreadableInputError
+from hemato_lab.errors import ConfigError, DatasetError, ScaleNotCredibleError
 from hemato_lab.evaluation.dataset import DetectionSet
 from hemato_lab.evaluation.detection import DetectorCard, class_figures, evaluate_detection
 from hemato_lab.evaluation.evidence import gather_evidence
@@ -373,35 +373,3 @@ def test_the_order_of_detections_does_not_matter(build: Build, table: Table) -> 
     dataset, tables = random_set(build, table, 4, spacing=50.0)
     shuffled = [one.select(np.random.default_rng(0).permutation(len(one))) for one in tables]
     assert scored(dataset, tables) == scored(dataset, shuffled)
-
-
-def test_images_that_cannot_be_read_are_set_aside(build: Build, table: Table) -> None:
-    """The others have the figures they have without it, whichever place it had, and it is listed with the reason."""
-    marks = [[("RBC", 50, 50, 40)], [("RBC", 60, 60, 40), ("RBC", 300, 300, 40)], [("WBC", 90, 90, 80)]]
-    tables = [table([(*mark, 0.9) for mark in row]) for row in marks]
-    for bad in range(3):
-        answer = answering(tables)
-
-        def failing(path: Path, diameter: float | None, bad: int = bad, answer: Detect = answer) -> FieldOutcome:
-            if path.stem == f"{bad:03d}":
-                raise UnreadableInputError("the file is damaged", subject=path.name)
-            return answer(path, diameter)
-
-        groups = ["slide 0", "slide 1", "slide 2"]
-        every = build(marks, groups=groups)
-        result = evaluate_detection(every, failing, CARD, split="test", jobs=2).to_json()
-        assert result.pop("skipped") == [{"file": f"images/{bad:03d}.jpg", "reason": "the file is damaged"}]
-        kept = [index for index in range(3) if index != bad]
-        fewer = build([marks[index] for index in kept], groups=[groups[index] for index in kept])
-        alone = scored(fewer, [tables[index] for index in kept])
-        assert alone.pop("skipped") == []
-        assert result == alone
-        assert (result["images"], result["refused"]) == (2, [])
-
-
-def test_when_no_image_can_be_read_the_first_reason_is_raised(build: Build) -> None:
-    def failing(path: Path, _diameter: float | None) -> FieldOutcome:
-        raise UnreadableInputError("the file is damaged", subject=path.name)
-
-    with pytest.raises(UnreadableInputError, match=r"000\.jpg: the file is damaged"):
-        evaluate_detection(build([[], []]), failing, CARD, split="test")

@@ -75,8 +75,9 @@ def test_crops_go_to_the_classifier(crop_folder: Path) -> None:
 def test_the_pipeline_is_asked_for_one_image(
     crop_folder: Path, monkeypatch: pytest.MonkeyPatch, diameter: float | None
 ) -> None:
-    def analyze(smear: Smear, *, detector: str) -> SimpleNamespace:
-        assert (len(smear), detector) == (1, "some")
+    def analyze(smear: Smear, *, detector: str, minimum_score: float) -> SimpleNamespace:
+        # Average precision needs the candidates below the operating score too.
+        assert (len(smear), detector, minimum_score) == (1, "some", 0.0)
         assert (smear.scale is None) == (diameter is None)
         return SimpleNamespace(smear=smear, detections=Detections.empty(("area_um2",)))
 
