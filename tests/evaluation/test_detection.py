@@ -163,10 +163,10 @@ def test_a_refused_field_finds_nothing_and_is_listed(build: Build, table: Table)
 
 def test_other_errors_are_not_swallowed(build: Build) -> None:
     def broken(path: Path, _diameter: float | None) -> FieldOutcome:
-        raise UnreadableInputError("truncated", subject=str(path))
+        raise ConfigError("a model is missing", subject=str(path))
 
-    with pytest.raises(UnreadableInputError, match=r"000.jpg"):
-        evaluate_detection(build([[]]), broken, CARD, split="test")
+    with pytest.raises(ConfigError, match=r"000.jpg"):
+        evaluate_detection(build([[], []]), broken, CARD, split="test")
 
 
 def test_points_need_centre_matching(build: Build, table: Table) -> None:
