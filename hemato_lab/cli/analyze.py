@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -34,7 +35,10 @@ def analyze(
     tile_size: Annotated[
         int | None, typer.Option(help="Side of a tile in pixels, 64 or more; changes nothing but memory.")
     ] = None,
-    threads: Annotated[int, typer.Option(min=1, help="Tiles that are worked on at a time.")] = 1,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, help="Fields and tiles that are worked on at a time.", show_default="one a processor"),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON and write no files.")] = False,
 ) -> None:
     """Find, measure and count the cells of a smear. For Research Use Only."""
@@ -42,7 +46,8 @@ def analyze(
     from hemato_lab.pipeline import analyze as run
     from hemato_lab.pipeline.steps import check_settings
 
-    check_settings(detector=detector, rbc_per_ul=rbc_per_ul, tile_size=tile_size, threads=threads)
+    at_a_time = threads or processors()
+    check_settings(detector=detector, rbc_per_ul=rbc_per_ul, tile_size=tile_size, threads=at_a_time)
     check_scale(um_per_px, rbc_diameter_px)
     folder = None if as_json or out is None else results_folder(named_path(out, "--out"), source)
     smear = open_smear(source, um_per_px=um_per_px, rbc_diameter_px=rbc_diameter_px)
@@ -50,9 +55,14 @@ def analyze(
         folder = results_folder(RESULTS_FOLDER / folder_name(smear.name), source)
     with progress_bar("analysing", "tile", shown=not as_json) as progress:
         analysis = run(
-            smear, detector=detector, rbc_per_ul=rbc_per_ul, tile_size=tile_size, threads=threads, progress=progress
+            smear, detector=detector, rbc_per_ul=rbc_per_ul, tile_size=tile_size, threads=at_a_time, progress=progress
         )
     report_to_user(analysis, folder)
+
+
+def processors() -> int:
+    """Return how many processors there are to work on."""
+    return os.cpu_count() or 1
 
 
 def check_scale(um_per_px: float | None, rbc_diameter_px: float | None) -> None:

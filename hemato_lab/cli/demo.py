@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hemato_lab.cli.analyze import report_to_user
+from hemato_lab.cli.analyze import processors, report_to_user
 from hemato_lab.cli.output import print_text, progress_bar
 from hemato_lab.cli.places import RESULTS_FOLDER, named_path, results_folder
 
@@ -25,6 +25,6 @@ def demo(
     folders = [results_folder(below / sample.name, [sample]) for sample in samples]
     for sample, folder in zip(samples, folders, strict=True):
         with progress_bar(sample.name, "tile", shown=True) as progress:
-            analysis = analyze(open_smear(sample), progress=progress)
+            analysis = analyze(open_smear(sample), threads=processors(), progress=progress)
         report_to_user(analysis, folder)
         print_text("")

@@ -6,8 +6,9 @@ Order of trust: a stated pixel size, a stated red-cell diameter, the pixel size 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -26,6 +27,8 @@ LARGEST_DISAGREEMENT: Final = 0.15
 """A scale and the ruler's reading in a field may differ by this much before it is flagged (DOMAIN.md section 2.3)."""
 LEAST_AGREEING_SHARE: Final = 0.75
 """Of the readings of one smear; with fewer within `LARGEST_DISAGREEMENT` of their median no scale is believed."""
+Each = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
+"""What ``map`` is: applies a function to each of many, results in their order."""
 _FIELDS_NAMED: Final = 2
 """Fields that a message names for each size."""
 
@@ -52,7 +55,7 @@ class ScaleReading:
         return round(self.readings[field].diameter_px / self.scale.rbc_diameter_px - 1, 4)
 
 
-def read_scale(smear: Smear, illuminations: Mapping[int, Illumination]) -> ScaleReading:
+def read_scale(smear: Smear, illuminations: Mapping[int, Illumination], *, each: Each = map) -> ScaleReading:
     """Take the stated scale of a smear, or estimate it from the red cells.
 
     Parameters
@@ -61,19 +64,25 @@ def read_scale(smear: Smear, illuminations: Mapping[int, Illumination]) -> Scale
         With or without a stated scale.
     illuminations : mapping of int to Illumination
         Of the fields that could be read, by index.
+    each : callable
+        Applies the ruler to the fields as ``map`` does; that of a pool reads several at a time.
 
     Raises
     ------
     ScaleNotCredibleError
         If no scale is stated and the ruler can read in none of the fields, or its readings contradict each other.
     """
-    readings: dict[int, RulerReading] = {}
-    refusal: ScaleNotCredibleError | None = None
-    for index in _spread(sorted(illuminations), MOST_FIELDS_READ):
+
+    def read(index: int) -> RulerReading | ScaleNotCredibleError:
         try:
-            readings[index] = read_ruler(smear.fields[index], illuminations[index])
+            return read_ruler(smear.fields[index], illuminations[index])
         except ScaleNotCredibleError as error:
-            refusal = refusal or error
+            return error
+
+    indices = _spread(sorted(illuminations), MOST_FIELDS_READ)
+    answers = dict(zip(indices, each(read, indices), strict=True))
+    readings = {index: answer for index, answer in answers.items() if isinstance(answer, RulerReading)}
+    refusal = next((answer for answer in answers.values() if isinstance(answer, ScaleNotCredibleError)), None)
     stated = smear.scale or _stated_by_files(smear)
     if stated is not None:
         return ScaleReading(stated, readings)

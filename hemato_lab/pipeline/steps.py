@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,7 +18,7 @@ from hemato_lab.formats import open_smear
 from hemato_lab.imaging.calibration import FieldCalibration, calibrate
 from hemato_lab.imaging.illumination import fit_illumination
 from hemato_lab.imaging.quality import NO_COLOUR, measure_optics, quality_gates
-from hemato_lab.imaging.scale import ScaleReading, read_scale
+from hemato_lab.imaging.scale import Each, ScaleReading, read_scale
 from hemato_lab.imaging.tiling import margin_px, read_tile, tile_cores
 from hemato_lab.pipeline.reading import without_unreadable
 from hemato_lab.pipeline.reporting import compose_report, provenance_of
@@ -68,7 +69,7 @@ def analyze(
         Side of a tile's core in pixels, 64 or more; None takes small fields whole and large ones in tiles of 2048. The
         result is the same, bit for bit, for every tile size and number of threads.
     threads : int
-        Tiles that are worked on at a time.
+        Fields and tiles that are worked on at a time.
     progress : callable, optional
         Told the number of tiles done and in all.
 
@@ -90,8 +91,9 @@ def analyze(
     opened = smear if isinstance(smear, Smear) else open_smear(smear)
 
     def analyse(readable: Smear) -> Analysis:
-        illuminations = {index: fit_illumination(field) for index, field in enumerate(readable.fields)}
-        reading = read_scale(readable, illuminations)
+        with _field_by_field(readable, threads) as each:
+            illuminations = dict(enumerate(each(fit_illumination, readable.fields)))
+            reading = read_scale(readable, illuminations, each=each)
         scaled = replace(readable, scale=reading.scale)
         calibrations = [
             calibrate(field, reading.scale, illuminations[index]) for index, field in enumerate(scaled.fields)
@@ -107,6 +109,16 @@ def analyze(
         return Analysis(scaled, detections, report, provenance, quality)
 
     return without_unreadable(opened, analyse)
+
+
+@contextmanager
+def _field_by_field(smear: Smear, threads: int) -> Iterator[Each]:
+    """Give what applies a function to every field; one field alone stays in this thread, where Ctrl-C stops it."""
+    if threads == 1 or len(smear) == 1:
+        yield map
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        yield pool.map
 
 
 def check_settings(
