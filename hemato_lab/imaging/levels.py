@@ -104,11 +104,16 @@ def fit_levels(tiles: Sequence[WorkingTile]) -> Levels:
     red_cell = _red_cell_density(density, background, float(np.median(above)) - background)
     half_light = background - np.log10((1 + 10**-red_cell) / 2)
     threshold = max(half_light, floor)
-    cells = np.concatenate([tile.density[tile.lit] for tile in tiles])[density > threshold]
-    if len(cells) < FEWEST_CELLS:
+    picked = [tile.lit & (tile.foreground_density.astype(np.float64) > threshold) for tile in tiles]
+    red, green, blue = (
+        np.concatenate([tile.density[..., channel][mask] for tile, mask in zip(tiles, picked, strict=True)])
+        for channel in range(3)
+    )
+    if green.size < FEWEST_CELLS:
         return Levels(background, noise, 0.0, threshold, 1.0)
-    ratio = float(np.median(cells[:, 2] / np.maximum(cells[:, 1], 1e-3)))
-    colour = float(np.median(np.ptp(cells, axis=1) / np.maximum(cells.max(axis=1), 1e-3)))
+    ratio = float(np.median(blue / np.maximum(green, 1e-3)))
+    densest, palest = np.maximum(np.maximum(red, green), blue), np.minimum(np.minimum(red, green), blue)
+    colour = float(np.median((densest - palest) / np.maximum(densest, 1e-3)))
     return Levels(background, noise, red_cell, float(threshold), ratio, colour)
 
 
