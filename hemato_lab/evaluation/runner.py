@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from hemato_lab.classifiers import make_classifier
+from hemato_lab.detections import OPERATING_SCORE
 from hemato_lab.errors import ConfigError
 from hemato_lab.evaluation.classification import evaluate_crops
 from hemato_lab.evaluation.dataset import CropSet, DetectionSet, read_dataset
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 DEFAULT_DETECTOR: Final = "classical"
 DEFAULT_CLASSIFIER: Final = "classical"
-_CLASSICAL_THRESHOLD: Final = 0.5
 
 
 def run_evaluation(
@@ -79,7 +79,7 @@ def run_evaluation(
     return evaluate_detection(
         dataset,
         pipeline_detect(name),
-        DetectorCard(name, dict.fromkeys(DETECTOR_CLASSES, _CLASSICAL_THRESHOLD)),
+        DetectorCard(name, dict.fromkeys(DETECTOR_CLASSES, OPERATING_SCORE)),
         split=split,
         match=match,
         ignore_incomplete=ignore_incomplete,

@@ -17,7 +17,7 @@ from hemato_lab.errors import ConfigError
 from hemato_lab.formats import open_smear
 from hemato_lab.imaging.calibration import FieldCalibration, calibrate
 from hemato_lab.imaging.illumination import fit_illumination
-from hemato_lab.imaging.quality import NO_COLOUR, measure_optics, quality_gates
+from hemato_lab.imaging.quality import measure_optics, quality_gates
 from hemato_lab.imaging.scale import Each, ScaleReading, read_scale
 from hemato_lab.imaging.tiling import margin_px, read_tile, tile_cores
 from hemato_lab.pipeline.reading import without_unreadable
@@ -187,7 +187,11 @@ def _statistics(
         scale,
         rbc_per_ul=rbc_per_ul,
         not_assessed={"blast-density": f"the {detector} detector does not tell blasts from other white cells"},
-        excluded_fields=[index for index, field in enumerate(smear.fields) if _nothing_to_see(quality[field.name])],
+        excluded_fields=[
+            index
+            for index, (field, calibration) in enumerate(zip(smear.fields, calibrations, strict=True))
+            if _nothing_to_see(quality[field.name]) or not calibration.levels.has_colour
+        ],
         usable_shares=[calibration.illumination.lit_share for calibration in calibrations],
     )
 
@@ -199,9 +203,8 @@ def _cores(field: Field, tile_size: int | None) -> list[Window]:
 
 
 def _nothing_to_see(gates: Mapping[str, Any]) -> bool:
-    """Tell whether a field is dark, blinded, blank or grey, so that no count of it means anything."""
-    blind = gates["red_cell_density"] == 0 and gates["exposure"] != "ok"
-    return bool(blind or gates["stain"] == NO_COLOUR)
+    """Tell whether a field is dark, blinded or blank, so that no count of it means anything."""
+    return bool(gates["red_cell_density"] == 0 and gates["exposure"] != "ok")
 
 
 def _quality(

@@ -276,11 +276,11 @@ def test_a_grey_picture_is_not_counted(phantom):
         assert both.report.feature_statistics[key] == analyze(smear).report.feature_statistics[key]
 
 
-@pytest.mark.parametrize("reads", range(6))
-def test_a_file_that_disappears_is_left_out_whenever_that_happens(phantom, failing_field, reads: int):
+@pytest.mark.parametrize(("reads", "threads"), [*((reads, 1) for reads in range(6)), (0, 2), (1, 2)])
+def test_a_file_that_disappears_is_left_out_whenever_that_happens(phantom, failing_field, reads: int, threads: int):
     """Whichever step meets the end of it, the other files are analysed and the bad one is listed with the reason."""
     smear = phantom("normal")
-    found = analyze(Smear("both", (failing_field(smear, reads), *smear.fields), {}, smear.scale))
+    found = analyze(Smear("both", (failing_field(smear, reads), *smear.fields), {}, smear.scale), threads=threads)
     if found.smear.skipped:
         (skipped,) = found.smear.skipped
         assert (skipped.name, skipped.code) == ("gone.jpg", "unreadable")
