@@ -3,7 +3,7 @@
 ::
 
     HematoError
-    ├── ConfigError                 a setting, parameter or stored model cannot be used
+    ├── ConfigError                 a setting or parameter cannot be used
     ├── MissingDependencyError      an optional package is needed; names the extra that brings it
     ├── InputError                  something is wrong with what was given to read
     │   ├── UnreadableInputError    missing, no permission, empty, or a damaged stream
@@ -14,6 +14,7 @@
     │   ├── NoImagesError           a folder, list or archive without a readable image
     │   ├── IntegrityError          the bytes changed since their hash was taken
     │   └── ScaleNotCredibleError   the size of a red cell cannot be told, or contradicts itself
+    ├── ModelError                  the file of a network is not the one that ships, or breaks a rule of such files
     ├── DatasetError                an annotated data set does not follow its format
     └── ReportFormatError           a JSON report that does not follow the schema
 
@@ -73,7 +74,7 @@ def _rebuild(cls: type[HematoError], problem: str, state: dict[str, Any]) -> Hem
 
 
 class ConfigError(HematoError):
-    """A setting, parameter or stored model cannot be used."""
+    """A setting or parameter cannot be used."""
 
     code = "config"
 
@@ -149,6 +150,12 @@ class ScaleNotCredibleError(InputError):
     """The diameter of a red cell in pixels cannot be told from the image, or the stated one is impossible."""
 
     code = "scale-not-credible"
+
+
+class ModelError(HematoError):
+    """The file of a network is not the one that ships, breaks a rule of such files, or cannot be run."""
+
+    code = "model"
 
 
 class DatasetError(HematoError):

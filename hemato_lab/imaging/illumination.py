@@ -8,13 +8,13 @@ polynomial fit to background). It is fitted on the whole field, never per tile.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from hemato_lab.imaging.light import DENSITY
 from hemato_lab.imaging.sampling import sample_windows
+from hemato_lab.kernels.background import brightest_medians, fit_bright_side
 from hemato_lab.kernels.components import label_and_measure
 from hemato_lab.smear import Window
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 BLOCKS_A_SIDE: Final = 12
 """The field is cut into this many blocks a side; each gives one sample of the background."""
+BLOCKS_A_SIDE_OF_A_SAMPLE: Final = 3
+"""The same for each window that is sampled of a slide."""
 BRIGHTEST_SHARE: Final = 0.12
 """Share of a block's pixels that is taken for its background."""
 LIT_RASTER_SIDE: Final = 160
@@ -132,8 +134,8 @@ def _coarse_brightness(field: Field, pixels: RGB | None) -> NDArray[np.uint8]:
     step = max(1, -(-max(field.height, field.width) // side))
     top, left = min(step // 2, field.height - 1), min(step // 2, field.width - 1)
     if pixels is not None:
-        brightness: NDArray[np.uint8] = pixels[top::step, left::step].max(axis=2)
-        return brightness
+        red, green, blue = (pixels[top::step, left::step, channel] for channel in range(3))
+        return np.maximum(np.maximum(red, green), blue)
     rows, columns = range(top, field.height, step), range(left, field.width, step)
     read = [[field.read(Window(x, y, x + 1, y + 1)).max() for x in columns] for y in rows]
     return np.array(read, np.uint8)
@@ -141,6 +143,9 @@ def _coarse_brightness(field: Field, pixels: RGB | None) -> NDArray[np.uint8]:
 
 def _lit_raster(brightness: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Mark what is not a large dark region at the border; one raster cell more is given up around it."""
+    border = (brightness[0], brightness[-1], brightness[:, 0], brightness[:, -1])
+    if min(int(side.min()) for side in border) >= DARK_FRACTION * int(brightness.max()):
+        return np.ones(brightness.shape, np.bool_)
     dark = brightness < DARK_FRACTION * np.percentile(brightness, 90)
     labels, table = label_and_measure(dark)
     rows, columns = dark.shape
@@ -160,53 +165,36 @@ def _block_backgrounds(
     windows: Sequence[Window], pixels: Sequence[RGB], lit: NDArray[np.bool_], field: Field
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the centres (n, 2) and background densities (n, 3) of the lit blocks of all windows."""
-    blocks = BLOCKS_A_SIDE if len(windows) == 1 else 3
-    places: list[tuple[float, float]] = []
+    side = BLOCKS_A_SIDE if len(windows) == 1 else BLOCKS_A_SIDE_OF_A_SAMPLE
+    places: list[NDArray[np.float64]] = []
     values: list[NDArray[np.float64]] = []
     for window, image in zip(windows, pixels, strict=True):
-        across = np.linspace(0, window.width, min(blocks, window.width) + 1).astype(int)
-        down = np.linspace(0, window.height, min(blocks, window.height) + 1).astype(int)
-        for y0, y1 in pairwise(down):
-            for x0, x1 in pairwise(across):
-                x, y = window.x0 + (x0 + x1 - 1) / 2, window.y0 + (y0 + y1 - 1) / 2
-                row = min(int((y + 0.5) * lit.shape[0] / field.height), lit.shape[0] - 1)
-                column = min(int((x + 0.5) * lit.shape[1] / field.width), lit.shape[1] - 1)
-                if not lit[row, column]:
-                    continue
-                places.append((x, y))
-                values.append(_brightest(image[y0:y1, x0:x1]))
-    if not places:
+        blocks = _blocks(window, side)
+        centre = [window.x0, window.y0] + (blocks[:, :2] + blocks[:, 2:] - 1) / 2
+        raster = ((centre + 0.5) * lit.shape[::-1] / (field.width, field.height)).astype(np.int64)
+        column, row = np.minimum(raster, np.subtract(lit.shape[::-1], 1)).T
+        seen = lit[row, column]
+        places.append(centre[seen])
+        values.append(brightest_medians(image, blocks[seen], DENSITY, BRIGHTEST_SHARE, _SAMPLES_A_BLOCK))
+    if not any(map(len, places)):
         return np.zeros((1, 2)), np.median(DENSITY[pixels[0]].reshape(-1, 3), axis=0)[None]
-    return np.array(places), np.array(values)
+    return np.concatenate(places), np.concatenate(values)
 
 
-def _brightest(block: RGB) -> NDArray[np.float64]:
-    """Return the median density per channel of a block's brightest pixels."""
-    step = max(1, int(np.sqrt(block.shape[0] * block.shape[1] / _SAMPLES_A_BLOCK)))
-    density = DENSITY[block[::step, ::step]].reshape(-1, 3)
-    total = density.sum(axis=1)
-    bright = density[total <= np.quantile(total, BRIGHTEST_SHARE)]
-    middle: NDArray[np.float64] = np.median(bright, axis=0)
-    return middle
+def _blocks(window: Window, side: int) -> NDArray[np.int64]:
+    """Cut a window into `side` times `side` blocks, as many as it has pixels at most; rows of x0, y0, x1, y1 in it."""
+    across = np.linspace(0, window.width, min(side, window.width) + 1).astype(np.int64)
+    down = np.linspace(0, window.height, min(side, window.height) + 1).astype(np.int64)
+    x0, y0 = np.meshgrid(across[:-1], down[:-1])
+    x1, y1 = np.meshgrid(across[1:], down[1:])
+    return np.stack([x0, y0, x1, y1], axis=-1).reshape(-1, 4)
 
 
 def _fit_bright_side(design: NDArray[np.float64], values: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
     """Fit with blocks on the dark side (cells everywhere) weighted down as outliers of the bright side's scatter."""
     terms = design.shape[1] if len(design) >= 3 * design.shape[1] else 1
-    used = design[:, :terms]
-    total = values.sum(axis=1)
-    weight = np.ones(len(total))
-    scatter = 0.0
-    for _ in range(_ROUNDS):
-        root = np.sqrt(weight)
-        coefficients = np.linalg.lstsq(used * root[:, None], total * root, rcond=None)[0]
-        misfit = total - used @ coefficients
-        middle = np.median(misfit)
-        bright = middle - misfit[misfit < middle]
-        scatter = float(np.median(bright)) if len(bright) else 0.0
-        weight = np.where(misfit < 0, 1.0, np.exp(-((misfit / (scatter + 0.01)) ** 2))) + 1e-4
-    root = np.sqrt(weight)[:, None]
+    coefficients, scatter = fit_bright_side(design[:, :terms], values, _ROUNDS)
     fitted = np.zeros((design.shape[1], 3))
     # Rounded, so that different linear-algebra libraries give one and the same background.
-    fitted[:terms] = np.round(np.linalg.lstsq(used * root, values * root, rcond=None)[0], 9)
+    fitted[:terms] = np.round(coefficients, 9)
     return fitted, scatter / 3

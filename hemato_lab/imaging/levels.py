@@ -93,18 +93,24 @@ class Levels:
 
 def fit_levels(tiles: Sequence[WorkingTile]) -> Levels:
     """Measure the levels of a field on sampled tiles of it."""
-    density = np.concatenate([tile.foreground_density[tile.lit] for tile in tiles]).astype(np.float64)
+    foregrounds = [tile.foreground_density for tile in tiles]
+    seen = [foreground[tile.lit] for foreground, tile in zip(foregrounds, tiles, strict=True)]
+    # Sorted once, so that every count and median below is looked up.
+    density = np.sort(np.concatenate(seen)).astype(np.float64)
     if density.size == 0:
         return Levels(0.0, 0.0, 0.0, LEAST_CONTRAST, 1.0)
     background, noise = _background_peak(density)
     floor = background + max(4 * noise, LEAST_CONTRAST)
-    above = density[density > floor]
+    above = density[np.searchsorted(density, floor, "right") :]
     if above.size < FEWEST_CELLS:
         return Levels(background, noise, 0.0, floor, 1.0)
-    red_cell = _red_cell_density(density, background, float(np.median(above)) - background)
+    red_cell = _red_cell_density(density, background, _median(above) - background)
     half_light = background - np.log10((1 + 10**-red_cell) / 2)
     threshold = max(half_light, floor)
-    picked = [tile.lit & (tile.foreground_density.astype(np.float64) > threshold) for tile in tiles]
+    picked = [
+        tile.lit & (foreground.astype(np.float64) > threshold)
+        for foreground, tile in zip(foregrounds, tiles, strict=True)
+    ]
     red, green, blue = (
         np.concatenate([tile.density[..., channel][mask] for tile, mask in zip(tiles, picked, strict=True)])
         for channel in range(3)
@@ -117,39 +123,53 @@ def fit_levels(tiles: Sequence[WorkingTile]) -> Levels:
     return Levels(background, noise, red_cell, float(threshold), ratio, colour)
 
 
+def _median(ordered: NDArray[np.float64]) -> float:
+    """Return the median of sorted values, at least one."""
+    return float((ordered[(ordered.size - 1) // 2] + ordered[ordered.size // 2]) / 2)
+
+
+def _counts(ordered: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the histogram of sorted values; the last bin holds its upper edge too."""
+    begins = np.searchsorted(ordered, edges[:-1], "left")
+    return np.diff(begins, append=np.searchsorted(ordered, edges[-1], "right"))
+
+
 def _background_peak(density: NDArray[np.float64]) -> tuple[float, float]:
-    """Return place and width of the background's peak near zero; the width from its bright side only."""
-    counts = np.histogram(density, _EDGES)[0].astype(np.float64)
+    """Return place and width of the peak near zero of sorted densities; the width from its bright side only."""
+    counts = _counts(density, _EDGES).astype(np.float64)
     smooth = np.convolve(counts, np.array([1.0, 2.0, 3.0, 2.0, 1.0]) / 9, mode="same")
     near_zero = max(0.06, float(np.quantile(density, 0.15))) > _MIDDLES
     peak = float(_MIDDLES[near_zero][np.argmax(smooth[near_zero])])
-    bright = density[density < peak]
-    noise = 1.4826 * (peak - float(np.median(bright))) if bright.size > 20 else 0.01
+    bright = density[: np.searchsorted(density, peak, "left")]
+    noise = 1.4826 * (peak - _median(bright)) if bright.size > 20 else 0.01
     return peak, noise
 
 
 def _red_cell_density(density: NDArray[np.float64], background: float, start: float) -> float:
-    """Return the median density of cells; nuclei, far denser, are clipped so that they do not draw the threshold."""
+    """Return the median density of cells among sorted ones; nuclei are clipped, not to draw the threshold."""
     red_cell = start
     for _ in range(4):
         clipped = np.clip(density - background, 0.0, 1.6 * red_cell)
         split = _otsu(clipped, 1.6 * red_cell)
-        cells = density[density > split + background] - background
+        cells = density[np.searchsorted(density, split + background, "right") :] - background
         if cells.size == 0:
             return red_cell
-        middle = float(np.median(cells))
-        cells = cells[cells < 2 * middle]
-        updated = float(np.median(cells)) if cells.size else middle
+        middle = _median(cells)
+        cells = cells[: np.searchsorted(cells, 2 * middle, "left")]
+        updated = _median(cells) if cells.size else middle
         if abs(updated - red_cell) < 0.005:
             return updated
         red_cell = updated
     return red_cell
 
 
-def _otsu(values: NDArray[np.float64], highest: float) -> float:
-    """Return the threshold of largest between-class variance (Otsu, IEEE Trans. Syst. Man Cybern. 9 (1979) 62)."""
-    counts, edges = np.histogram(values, 256, (0.0, max(highest, 1e-6)))
-    share = counts / max(counts.sum(), 1)
+def _otsu(ordered: NDArray[np.float64], highest: float) -> float:
+    """Return the threshold of largest between-class variance (Otsu, IEEE Trans. Syst. Man Cybern. 9 (1979) 62).
+
+    Of sorted values from 0 to `highest`.
+    """
+    edges = np.linspace(0.0, max(highest, 1e-6), 257)
+    share = _counts(ordered, edges) / max(ordered.size, 1)
     middles = (edges[1:] + edges[:-1]) / 2
     below = np.cumsum(share)
     mean = np.cumsum(share * middles)

@@ -1,0 +1,91 @@
+"""Tiny networks with known answers, made with the reference implementation of ONNX."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import numpy as np
+from onnx import ModelProto, TensorProto, helper, numpy_helper
+
+DETECTS = {
+    "hemato_lab_format": "1",
+    "task": "detect",
+    "name": "tiny detector",
+    "classes": json.dumps(["RBC", "WBC", "platelet", "parasitised RBC"]),
+    "rbc_diameter_px": "24",
+    "stride": "2",
+    "input": "optical density",
+    "gain": "2.5",
+    "thresholds": json.dumps({"RBC": 0.5, "WBC": 0.25, "platelet": 1, "parasitised RBC": 0}),
+    "calibration": json.dumps({"RBC": [1.5, -1], "WBC": [1, 0], "platelet": [0.5, 0.25], "parasitised RBC": [2, 3]}),
+    "trained_on": json.dumps(["bccd", "deepbionet"]),
+    "seed": "7",
+}
+CLASSIFIES = {
+    "hemato_lab_format": "1",
+    "task": "classify",
+    "name": "tiny classifier",
+    "classes": json.dumps(["neutrophil", "blast"]),
+    "rbc_diameter_px": "30.5",
+    "crop_px": "8",
+    "input": "optical density",
+    "gain": "1",
+    "thresholds": json.dumps({"blast": 0.75}),
+    "calibration": json.dumps({"temperature": 1.25}),
+    "unknown": json.dumps({"least_confidence": 0.5, "least_evidence": -3}),
+    "trained_on": json.dumps(["pbc_cells"]),
+    "seed": "7",
+}
+
+
+def array(name: str, values: Any, dtype: Any = np.float32) -> TensorProto:
+    return numpy_helper.from_array(np.asarray(values, dtype), name)
+
+
+def floats(name: str, *shape: int | str) -> Any:
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+
+
+def as_model(graph: Any, metadata: dict[str, str] | None = None, **others: Any) -> ModelProto:
+    imports = [helper.make_opsetid("", 17), *others.pop("imports", ())]
+    model = helper.make_model(graph, opset_imports=imports, ir_version=8, **others)
+    helper.set_model_props(model, metadata or {})
+    return model
+
+
+def detector_model(metadata: dict[str, str] | None = None) -> ModelProto:
+    """Channel c of its output is c + 1 times the red density of every second pixel."""
+    kernel = np.zeros((8, 3, 1, 1))
+    kernel[:, 0, 0, 0] = np.arange(1, 9)
+    graph = helper.make_graph(
+        [helper.make_node("Conv", ["densities", "kernel"], ["centres"], strides=[2, 2])],
+        "tiny",
+        [floats("densities", "n", 3, "h", "w")],
+        [floats("centres", "n", 8, "h2", "w2")],
+        [array("kernel", kernel)],
+    )
+    return as_model(graph, DETECTS if metadata is None else metadata)
+
+
+WEIGHTS = np.array([[1, -1], [2, 0.5], [-3, 0.25]])
+
+
+def classifier_model(metadata: dict[str, str] | None = None) -> ModelProto:
+    """Its features are the mean densities, its logits a product of them with `WEIGHTS`."""
+    graph = helper.make_graph(
+        [
+            helper.make_node("ReduceMean", ["crops"], ["features"], axes=[2, 3], keepdims=0),
+            helper.make_node("MatMul", ["features", "weights"], ["logits"]),
+        ],
+        "tiny",
+        [floats("crops", "n", 3, 8, 8)],
+        [floats("logits", "n", 2), floats("features", "n", 3)],
+        [array("weights", WEIGHTS)],
+    )
+    return as_model(graph, CLASSIFIES if metadata is None else metadata)
+
+
+def sha256_of(model: ModelProto) -> str:
+    return hashlib.sha256(model.SerializeToString()).hexdigest()

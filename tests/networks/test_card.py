@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from hemato_lab.errors import ModelError
+from hemato_lab.networks.card import NetworkCard, read_card
+from tests.networks.graphs import CLASSIFIES, DETECTS
+
+SHA256 = "ab" * 32
+
+
+def read(metadata: dict[str, str]) -> NetworkCard:
+    return read_card(metadata, sha256=SHA256, subject="a.onnx")
+
+
+def test_the_card_of_a_detector():
+    assert read(DETECTS) == NetworkCard(
+        name="tiny detector",
+        task="detect",
+        classes=("RBC", "WBC", "platelet", "parasitised RBC"),
+        rbc_diameter_px=24.0,
+        stride=2,
+        crop_px=None,
+        gain=2.5,
+        thresholds={"RBC": 0.5, "WBC": 0.25, "platelet": 1.0, "parasitised RBC": 0.0},
+        calibration={"RBC": (1.5, -1.0), "WBC": (1.0, 0.0), "platelet": (0.5, 0.25), "parasitised RBC": (2.0, 3.0)},
+        unknown={},
+        trained_on=("bccd", "deepbionet"),
+        sha256=SHA256,
+    )
+
+
+def test_the_card_of_a_classifier():
+    card = read(CLASSIFIES)
+    assert (card.task, card.classes, card.stride, card.crop_px) == ("classify", ("neutrophil", "blast"), None, 8)
+    assert card.thresholds == {"blast": 0.75}
+    assert card.calibration == {"temperature": 1.25}
+    assert card.unknown == {"least_confidence": 0.5, "least_evidence": -3.0}
+
+
+def test_nothing_of_a_card_can_be_changed():
+    for card in (read(DETECTS), read(CLASSIFIES)):
+        for mapping in (card.thresholds, card.calibration, card.unknown):
+            with pytest.raises(TypeError):
+                mapping["RBC"] = 0.0  # type: ignore[index]
+
+
+def test_keys_that_a_card_does_not_need_are_passed_over():
+    assert read(DETECTS | {"onnx.infer": "onnxruntime.quant", "unknown": "?"}) == read(DETECTS)
+
+
+NEEDED = [(DETECTS, key) for key in DETECTS if key != "seed"] + [
+    (CLASSIFIES, key) for key in CLASSIFIES if key != "seed"
+]
+
+
+@pytest.mark.parametrize(("metadata", "key"), NEEDED)
+def test_what_is_missing_is_named(metadata: dict[str, str], key: str):
+    for broken in ({name: text for name, text in metadata.items() if name != key}, metadata | {key: ""}):
+        with pytest.raises(ModelError) as caught:
+            read(broken)
+        assert (caught.value.subject, caught.value.problem) == ("a.onnx", f"{key} in its metadata is missing")
+        assert caught.value.hint
+
+
+SCORES = {"RBC": 0.5, "WBC": 0.25, "platelet": 1, "parasitised RBC": 0}
+LINES = {"RBC": [1.5, -1], "WBC": [1, 0], "platelet": [0.5, 0.25], "parasitised RBC": [2, 3]}
+LEASTS = {"least_confidence": 0.5, "least_evidence": -3}
+BAD_NUMBERS = ["0", "-1", "NaN", "Infinity", "-Infinity", "1e999", "1" + "0" * 400, "true", '"24"', "[24]", "null"]
+BAD_SCORES = [-0.01, 1.01, float("nan"), float("inf"), True, "0.5", None]
+
+
+def changed(known: dict[str, Any], key: str, value: Any) -> str:
+    return json.dumps(known | {key: value})
+
+
+@pytest.mark.parametrize(
+    ("metadata", "key", "text", "problem"),
+    [
+        (DETECTS, "hemato_lab_format", "2", "is not 1"),
+        (DETECTS, "task", "segment", "neither detect nor classify but 'segment'"),
+        (DETECTS, "input", "RGB", "is not 'optical density'"),
+        (DETECTS, "classes", '["RBC", "erythrocyte"]', "'erythrocyte', which is not in the vocabulary"),
+        (DETECTS, "classes", '["RBC", "wbc"]', "'wbc', which is not"),
+        (DETECTS, "classes", '["RBC", "RBC"]', "a name twice"),
+        (DETECTS, "classes", "[]", "no class"),
+        (DETECTS, "classes", '"RBC"', "must be a list"),
+        (DETECTS, "classes", '["RBC", 3]', "must be a list of names"),
+        (DETECTS, "classes", '["RBC", ""]', "must be a list of names"),
+        (DETECTS, "classes", "RBC, WBC", "is not JSON"),
+        (DETECTS, "classes", "[" * 100_000, "is not JSON"),
+        (DETECTS, "trained_on", "{}", "must be a list"),
+        (DETECTS, "thresholds", changed(SCORES, "blast", 0.5), "'blast', which is none of RBC, WBC"),
+        (DETECTS, "thresholds", '{"RBC": 0.5}', "lacks 'WBC'"),
+        (DETECTS, "thresholds", "[0.5, 0.5, 0.5, 0.5]", "must be a JSON object"),
+        (DETECTS, "thresholds", '{"RBC": 0.5, "RBC": 0.6}', "a name twice"),
+        (CLASSIFIES, "thresholds", '{"RBC": 0.5}', "'RBC', which is none of neutrophil, blast"),
+        (DETECTS, "calibration", '{"temperature": 1}', "'temperature', which is none of"),
+        (DETECTS, "calibration", changed(LINES, "WBC", [1]), "'WBC' a slope and an intercept"),
+        (DETECTS, "calibration", changed(LINES, "WBC", [0, 1]), "must be positive"),
+        (DETECTS, "calibration", changed(LINES, "WBC", [1, float("nan")]), "must be a finite number"),
+        (CLASSIFIES, "calibration", '{"temperature": 0}', "must be positive"),
+        (CLASSIFIES, "calibration", "{}", "lacks 'temperature'"),
+        (CLASSIFIES, "unknown", '{"least_confidence": 0.5}', "lacks 'least_evidence'"),
+        (CLASSIFIES, "unknown", changed(LEASTS, "least_confidence", 2), "must be in [0, 1]"),
+        (CLASSIFIES, "unknown", changed(LEASTS, "least_evidence", float("inf")), "must be a finite number"),
+        (CLASSIFIES, "unknown", changed(LEASTS, "more", 1), "'more', which is none of"),
+        (DETECTS, "stride", "2.5", "must be a whole number"),
+        (CLASSIFIES, "crop_px", "48.5", "must be a whole number"),
+        *((DETECTS, key, text, "must be") for key in ("rbc_diameter_px", "stride", "gain") for text in BAD_NUMBERS),
+        *((CLASSIFIES, "crop_px", text, "must be") for text in BAD_NUMBERS),
+        *((DETECTS, "thresholds", changed(SCORES, "WBC", score), "must be") for score in BAD_SCORES),
+    ],
+)
+def test_what_is_wrong_is_named(metadata: dict[str, str], key: str, text: str, problem: str):
+    with pytest.raises(ModelError) as caught:
+        read(metadata | {key: text})
+    assert caught.value.subject == "a.onnx"
+    assert caught.value.problem.startswith(f"{key} in its metadata ")
+    assert problem in caught.value.problem
+    assert len(str(caught.value)) < 250
+
+
+@pytest.mark.parametrize("text", ["1", "1.0", "24", "23.75", "1e1"])
+def test_numbers_are_written_as_in_json(text: str):
+    assert read(DETECTS | {"rbc_diameter_px": text}).rbc_diameter_px == float(text)
