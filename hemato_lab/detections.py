@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from hemato_lab.errors import ConfigError
+from hemato_lab.vocabulary import TERMS, is_a
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -116,6 +117,11 @@ class Detections:
     def named(self, *names: str) -> Detections:
         """Return the rows with one of the given names (exactly these, kinds of them not included)."""
         return self.select(np.isin(self["name"], names))
+
+    def of_kind(self, *names: str) -> NDArray[np.bool_]:
+        """Tell which rows have one of the given names or a kind of it, shape (n,)."""
+        kinds = [name for name in np.unique(self["name"]) if name in TERMS and any(is_a(name, one) for one in names)]
+        return np.asarray(np.isin(self["name"], kinds))
 
     def with_columns(self, **columns: NDArray[Any]) -> Detections:
         """Return a table with columns added or replaced."""

@@ -111,7 +111,10 @@ MEASUREMENTS: Final = {
 }
 """By the key in a report's ``quality``."""
 
-DETECTORS: Final = {"classical": "rules on colour and shape, no trained model"}
+DETECTORS: Final = {
+    "onnx": "networks trained on real smears; names of cells are candidates to be looked at",
+    "classical": "rules on colour and shape, no trained model",
+}
 """How a detector works, by its name."""
 
 FOUND: Final = "all candidates in all fields, those cut by the border of a field too"

@@ -1,22 +1,27 @@
 """Crops of single cells -> names with probabilities.
 
-`CLASSIFIERS` is the registry: a plain dict from a name to a function that makes the classifier.
+`CLASSIFIERS` is the registry: a plain dict from a name to a function that makes the classifier, the learned ones first.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from hemato_lab.classifiers.base import Classification, Classifier
 from hemato_lab.classifiers.malaria import MeasuredMalariaClassifier
+from hemato_lab.classifiers.network import NetworkClassifier
 from hemato_lab.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["CLASSIFIERS", "Classification", "Classifier", "make_classifier"]
+__all__ = ["CLASSIFIERS", "NETWORKS", "Classification", "Classifier", "make_classifier"]
 
+NETWORKS: Final = ("malaria", "red-cell-shape", "white-cells")
+"""Classifiers that are networks, by the names of their files."""
 CLASSIFIERS: Final[dict[str, Callable[[], Classifier]]] = {
+    **{name: partial(NetworkClassifier, name) for name in NETWORKS},
     "classical": MeasuredMalariaClassifier,
 }
 

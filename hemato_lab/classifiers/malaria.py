@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from scipy import ndimage, special
 
 from hemato_lab.classifiers.base import Classification
+from hemato_lab.classifiers.crops import cell_on_black
 from hemato_lab.imaging.light import DENSITY
 
 if TYPE_CHECKING:
@@ -39,8 +40,6 @@ MEASUREMENTS: Final = ("spot_contrast", "texture", "unevenness", "spot_colour")
 PARASITISED: Final = "parasitised RBC"
 UNINFECTED: Final = "uninfected RBC"
 
-_DARKEST_CELL: Final = 40
-"""Brightest channel of the black surround, JPEG ripples included."""
 _SPOT_SIGMA: Final = 0.015
 """Blur that keeps chromatin, about 0.1 um, in cell diameters."""
 _SURROUND_SIGMA: Final = 0.10
@@ -62,19 +61,22 @@ class MeasuredMalariaClassifier:
     classes = (PARASITISED, UNINFECTED)
     model_sha256 = None
 
-    def classify(self, crops: Sequence[RGB]) -> Classification:
+    def classify(self, crops: Sequence[RGB], *, rbc_diameter_px: float | None = None) -> Classification:
         """Classify cells that stand on black.
 
         Parameters
         ----------
         crops : sequence of uint8 arrays of shape (height, width, 3)
             One segmented red cell each.
+        rbc_diameter_px : float or None
+            Not needed: each cell is measured in its own diameters.
 
         Returns
         -------
         Classification
             A crop without a cell (all black) gets equal probabilities.
         """
+        del rbc_diameter_px
         measured = np.array([measure(crop) for crop in crops]).reshape(len(crops), len(MEASUREMENTS))
         standardised = (np.sqrt(np.maximum(measured, 0.0)) - _MEAN) / _SPREAD
         parasitised = special.expit(np.sum(standardised * _COEFFICIENTS, axis=1) + _INTERCEPT)
@@ -98,7 +100,7 @@ def measure(crop: RGB) -> Floats:
         contrast in green minus that in blue. Local contrast is the difference between a fine and a coarse blur within
         the cell. All NaN when there is no cell.
     """
-    cell = cell_mask(crop)
+    cell = cell_on_black(crop)
     if np.count_nonzero(cell) < _SMALLEST_CELL_PX:
         return np.full(len(MEASUREMENTS), np.nan)
     diameter = 2.0 * np.sqrt(np.count_nonzero(cell) / np.pi)
@@ -119,16 +121,6 @@ def measure(crop: RGB) -> Floats:
             np.percentile(contrast[1] - contrast[2], 99.5),
         ]
     )
-
-
-def cell_mask(crop: RGB) -> Mask:
-    """Return the largest connected part that is not black, its holes filled; shape (height, width)."""
-    labels, count = ndimage.label(crop.max(axis=2) > _DARKEST_CELL)
-    if count == 0:
-        return np.zeros(crop.shape[:2], dtype=np.bool_)
-    sizes = np.bincount(labels.ravel())
-    sizes[0] = 0
-    return np.asarray(ndimage.binary_fill_holes(labels == np.argmax(sizes)), dtype=np.bool_)
 
 
 def _blur_within(values: Floats, cell: Mask, sigma: float) -> Floats:

@@ -9,6 +9,7 @@ import typer
 
 from hemato_lab.cli.output import print_notice, print_tables, print_text, progress_bar, write_files
 from hemato_lab.cli.places import RESULTS_FOLDER, folder_name, named_path, results_folder
+from hemato_lab.detectors import DEFAULT_DETECTOR, DETECTORS
 from hemato_lab.errors import ConfigError, ScaleNotCredibleError
 
 if TYPE_CHECKING:
@@ -30,7 +31,18 @@ def analyze(
     rbc_diameter_px: Annotated[
         float | None, typer.Option(help="Pixels across a normal red cell, when known; else it is estimated.")
     ] = None,
-    detector: Annotated[str, typer.Option(help="Which detector finds the cells; there is: classical.")] = "classical",
+    detector: Annotated[
+        str, typer.Option(help=f"Which detector finds the cells: {', '.join(DETECTORS)}.")
+    ] = DEFAULT_DETECTOR,
+    model: Annotated[
+        str | None, typer.Option(help="ONNX file of another detection network, for --detector onnx.")
+    ] = None,
+    names: Annotated[
+        bool | None,
+        typer.Option(
+            "--names/--no-names", help="Name the cells by classifiers.", show_default="unless --detector classical"
+        ),
+    ] = None,
     rbc_per_ul: Annotated[float, typer.Option(help="Red cells per microlitre, for concentrations.")] = 5.0e6,
     tile_size: Annotated[
         int | None, typer.Option(help="Side of a tile in pixels, 64 or more; changes nothing but memory.")
@@ -55,7 +67,14 @@ def analyze(
         folder = results_folder(RESULTS_FOLDER / folder_name(smear.name), source)
     with progress_bar("analysing", "tile", shown=not as_json) as progress:
         analysis = run(
-            smear, detector=detector, rbc_per_ul=rbc_per_ul, tile_size=tile_size, threads=at_a_time, progress=progress
+            smear,
+            detector=detector,
+            model=None if model is None else named_path(model, "--model"),
+            names=names,
+            rbc_per_ul=rbc_per_ul,
+            tile_size=tile_size,
+            threads=at_a_time,
+            progress=progress,
         )
     report_to_user(analysis, folder)
 

@@ -12,7 +12,7 @@ from hemato_lab.cli.analyze import analyze
 from hemato_lab.cli.demo import demo
 from hemato_lab.cli.evaluate import evaluate
 from hemato_lab.cli.phantom import phantom
-from hemato_lab.errors import ConfigError, DatasetError, HematoError, InputError, MissingDependencyError
+from hemato_lab.errors import ConfigError, DatasetError, HematoError, InputError, MissingDependencyError, ModelError
 from hemato_lab.report import RESEARCH_USE_NOTICE
 
 EXIT_CODES: Final[dict[type[HematoError], int]] = {
@@ -20,6 +20,7 @@ EXIT_CODES: Final[dict[type[HematoError], int]] = {
     InputError: 3,
     DatasetError: 4,
     MissingDependencyError: 5,
+    ModelError: 6,
 }
 """Exit code of each kind of error; 1 for any other, 130 when interrupted."""
 

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Final, Protocol
 from hemato_lab.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping
 
     from hemato_lab.detections import Detections
     from hemato_lab.imaging.calibration import FieldCalibration
+    from hemato_lab.networks import Network
     from hemato_lab.smear import Tile
 
 
@@ -25,25 +26,75 @@ class Detector(Protocol):
         """Return the cells whose centre the tile's core owns, in canonical order."""
         ...
 
+    @property
+    def operating_scores(self) -> Mapping[str, float]:
+        """Score from which on a cell of each class of `hemato_lab.vocabulary.DETECTOR_CLASSES` is reported."""
+        ...
 
-def _classical(calibration: FieldCalibration) -> Detector:
+
+class MakeDetector(Protocol):
+    """Makes a detector for a field."""
+
+    def __call__(self, calibration: FieldCalibration, *, model: Network | None, measured: bool) -> Detector:
+        """See `make_detector`."""
+        ...
+
+
+def _classical(calibration: FieldCalibration, *, model: Network | None, measured: bool) -> Detector:
     from hemato_lab.detectors.classical import ClassicalDetector
 
+    if model is not None:
+        raise ConfigError("the classical detector uses no model", hint="leave the model out, or use the detector onnx")
+    del measured  # it finds cells by measuring them
     return ClassicalDetector(calibration)
 
 
-DETECTORS: Final[dict[str, Callable[[FieldCalibration], Detector]]] = {"classical": _classical}
+def _onnx(calibration: FieldCalibration, *, model: Network | None, measured: bool) -> Detector:
+    from hemato_lab.detectors.onnx import NetworkDetector
+    from hemato_lab.networks import load_network
+
+    return NetworkDetector(calibration, load_network("detector") if model is None else model, measured=measured)
+
+
+DETECTORS: Final[dict[str, MakeDetector]] = {"onnx": _onnx, "classical": _classical}
 """Detector factories by name."""
+DEFAULT_DETECTOR: Final = "onnx"
 
 
-def make_detector(name: str, calibration: FieldCalibration) -> Detector:
-    """Make the named detector for a field.
+def check_detector(name: str) -> None:
+    """Refuse the name of a detector that does not exist.
 
     Raises
     ------
     ConfigError
-        If there is no detector of that name.
+        Naming those that do.
     """
     if name not in DETECTORS:
         raise ConfigError(f"no detector is called {name!r}", hint=f"there are: {', '.join(DETECTORS)}")
-    return DETECTORS[name](calibration)
+
+
+def make_detector(
+    name: str, calibration: FieldCalibration, *, model: Network | None = None, measured: bool = True
+) -> Detector:
+    """Make the named detector for a field.
+
+    Parameters
+    ----------
+    name : str
+        One of `DETECTORS`.
+    calibration : FieldCalibration
+        Of the field.
+    model : Network or None
+        For the detector ``onnx``: another network than the one that ships.
+    measured : bool
+        Whether cells are outlined and measured; a detector that finds them so does it anyway.
+
+    Raises
+    ------
+    ConfigError
+        If there is no detector of that name, or the model is not for it.
+    ModelError
+        If the shipped model is missing or damaged.
+    """
+    check_detector(name)
+    return DETECTORS[name](calibration, model=model, measured=measured)

@@ -18,9 +18,11 @@ from hemato_lab.imaging.red_cells import RedCellRegions, split_red_cells
 from hemato_lab.imaging.working import RED_CELL_AREA, WorkingTile, working_tile
 from hemato_lab.kernels.components import ComponentTable, measure
 from hemato_lab.kernels.suppression import keep_best
-from hemato_lab.vocabulary import PLATELET, RBC, WBC
+from hemato_lab.vocabulary import DETECTOR_CLASSES, PLATELET, RBC, WBC
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from hemato_lab.imaging.calibration import FieldCalibration
@@ -51,6 +53,11 @@ class ClassicalDetector:
 
     def __init__(self, calibration: FieldCalibration) -> None:
         self.calibration = calibration
+
+    @property
+    def operating_scores(self) -> Mapping[str, float]:
+        """Score from which on a cell of each class is reported."""
+        return dict.fromkeys(DETECTOR_CLASSES, OPERATING_SCORE)
 
     def __call__(self, tile: Tile) -> Detections:
         """Return the cells that the tile's core owns, in canonical order; empty when there are none, or no colour."""

@@ -48,7 +48,8 @@ def picture(analysis: Analysis, index: int) -> Image.Image:
     field, scale = analysis.smear.fields[index], analysis.smear.scale
     if scale is None:
         raise ConfigError("no density without a scale", subject=field.name, hint="state the scale of the smear")
-    density = heat_map(analysis.cells_of(index).named(RBC), (field.width, field.height), scale)
+    cells = analysis.cells_of(index)
+    density = heat_map(cells.select(cells.of_kind(RBC)), (field.width, field.height), scale)
     zoom = LONGEST_SIDE / max(field.width, field.height)
     size = max(1, round(field.width * zoom)), max(1, round(field.height * zoom))
     top = float(density.per_mm2.max())

@@ -1,8 +1,9 @@
-"""What is decided once for a field before any tile is cut: illumination, working grid and levels."""
+"""What is decided once for a field and shared by its tiles: illumination, working grid and levels."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from hemato_lab.imaging.illumination import Illumination, fit_illumination
@@ -20,20 +21,28 @@ class FieldCalibration:
 
     Attributes
     ----------
+    field : Field
+        The field itself.
     scale : Scale
         Of the smear.
     illumination : Illumination
         Background and lit part of the field.
     grid : WorkingGrid
         Where a red cell measures `working.RED_CELL_DIAMETER` grid cells.
-    levels : Levels
-        Densities of background and cells.
     """
 
+    field: Field
     scale: Scale
     illumination: Illumination
     grid: WorkingGrid
-    levels: Levels
+
+    @cached_property
+    def levels(self) -> Levels:
+        """Densities of background and cells, measured on first use; not every detector needs them."""
+        windows = sample_windows(self.field)
+        return fit_levels(
+            [working_tile(self.field.read(window), window, self.grid, self.illumination) for window in windows]
+        )
 
     @property
     def lit_pixels(self) -> float:
@@ -45,6 +54,4 @@ def calibrate(field: Field, scale: Scale, illumination: Illumination | None = No
     """Calibrate a field of known scale; an illumination that was fitted before is not fitted again."""
     fitted = fit_illumination(field) if illumination is None else illumination
     grid = WorkingGrid.of(field.width, field.height, scale.rbc_diameter_px)
-    windows = sample_windows(field)
-    levels = fit_levels([working_tile(field.read(window), window, grid, fitted) for window in windows])
-    return FieldCalibration(scale, fitted, grid, levels)
+    return FieldCalibration(field, scale, fitted, grid)

@@ -53,6 +53,10 @@ class NetworkCard:
     unknown : mapping of str to float
         For a classifier ``"least_confidence"`` in [0, 1] and ``"least_evidence"``: below either, a cell is
         unclassified. Empty for a detector.
+    with_detector : mapping of str to float
+        For a classifier of cells in which the detector has looked for the same thing, as parasites: ``"detector"``,
+        ``"classifier"`` and ``"intercept"`` of the plane that makes one log-odds of the two, and the ``"threshold"``
+        of the joint score. Empty where there is none.
     trained_on : tuple of str
         Names of the data sets.
     sha256 : str
@@ -69,6 +73,7 @@ class NetworkCard:
     thresholds: Mapping[str, float]
     calibration: Mapping[str, Any]
     unknown: Mapping[str, float]
+    with_detector: Mapping[str, float]
     trained_on: tuple[str, ...]
     sha256: str
 
@@ -99,6 +104,7 @@ def read_card(metadata: Mapping[str, str], *, sha256: str, subject: str) -> Netw
         thresholds=given.value("thresholds", lambda value: _thresholds(value, classes, all_of_them=detects)),
         calibration=given.value("calibration", (lambda value: _lines(value, classes)) if detects else _temperature),
         unknown=MappingProxyType({}) if detects else given.value("unknown", _unknown),
+        with_detector=given.value("with_detector", _joint) if given.has("with_detector") else MappingProxyType({}),
         trained_on=given.value("trained_on", _names),
         sha256=sha256,
     )
@@ -114,8 +120,11 @@ class _Metadata:
     def wrong(self, key: str, problem: str, *, hint: str = _HINT) -> ModelError:
         return ModelError(f"{key} in its metadata {problem}", subject=self._subject, hint=hint)
 
+    def has(self, key: str) -> bool:
+        return bool(self._entries.get(key))
+
     def text(self, key: str) -> str:
-        if not self._entries.get(key):
+        if not self.has(key):
             raise self.wrong(key, "is missing")
         return self._entries[key]
 
@@ -233,4 +242,16 @@ def _unknown(value: Any) -> Mapping[str, float]:
     least = _keyed(value, ("least_confidence", "least_evidence"))
     return MappingProxyType(
         {"least_confidence": _score(least["least_confidence"]), "least_evidence": _number(least["least_evidence"])}
+    )
+
+
+def _joint(value: Any) -> Mapping[str, float]:
+    given = _keyed(value, ("detector", "classifier", "intercept", "threshold"))
+    return MappingProxyType(
+        {
+            "detector": _positive(given["detector"]),
+            "classifier": _positive(given["classifier"]),
+            "intercept": _number(given["intercept"]),
+            "threshold": _score(given["threshold"]),
+        }
     )

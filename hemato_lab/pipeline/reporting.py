@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.metadata
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from hemato_lab import __version__
 from hemato_lab.analysis.wording import on_scale
 from hemato_lab.report import RESEARCH_USE_NOTICE, Report, local_study_id
@@ -17,18 +19,28 @@ if TYPE_CHECKING:
     from hemato_lab.smear import Smear
     from hemato_lab.statistics import StatisticsResult
 
-LIBRARIES: Final = ("numpy", "scipy", "numba", "pillow", "simplejpeg", "tifffile")
+LIBRARIES: Final = ("numpy", "scipy", "numba", "onnxruntime", "pillow", "simplejpeg", "tifffile")
 """Libraries whose version can change a pixel or a digit."""
 NO_HISTORY: Final = "No demographics or past medical history is available about the patient."
 """The opening of the vendor's pathology report when nothing was given."""
 
 
-def provenance_of(smear: Smear, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what reproduces an analysis: version, parameters, libraries, inputs, scale and files left out."""
+def provenance_of(smear: Smear, parameters: Mapping[str, Any], models: Mapping[str, str]) -> dict[str, Any]:
+    """Return what reproduces an analysis: version, models, parameters, libraries, inputs, scale and files left out.
+
+    Parameters
+    ----------
+    smear : Smear
+        As it was analysed.
+    parameters : mapping
+        Of `hemato_lab.analyze`, JSON-ready.
+    models : mapping of str to str
+        SHA-256 of every model file by the model's name.
+    """
     scale = smear.scale
     return {
         "package": {"name": "hemato_lab", "version": __version__},
-        "models": {},
+        "models": {name: {"sha256": sha256} for name, sha256 in models.items()},
         "parameters": dict(parameters),
         "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
         "inputs": [
@@ -60,7 +72,7 @@ def compose_report(
     the detector; no morphological finding or diagnosis is stated where no model or rule looked for one.
     """
     file_ids = tuple(dict.fromkeys(field.file_id for field in smear.fields))
-    counts = {name: detections.count(name) for name in DETECTOR_CLASSES}
+    counts = {name: int(np.count_nonzero(detections.of_kind(name))) for name in DETECTOR_CLASSES}
     return Report(
         pbs_study_id=local_study_id(file_ids),
         file_ids=file_ids,

@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from hemato_lab.analysis import Analysis
-from hemato_lab.detections import OPERATING_SCORE, Detections
-from hemato_lab.detectors import DETECTORS, Detector, make_detector
+from hemato_lab.detectors import DEFAULT_DETECTOR, check_detector
 from hemato_lab.errors import ConfigError
 from hemato_lab.formats import open_smear
 from hemato_lab.imaging.calibration import FieldCalibration, calibrate
 from hemato_lab.imaging.illumination import fit_illumination
 from hemato_lab.imaging.quality import measure_optics, quality_gates
 from hemato_lab.imaging.scale import Each, ScaleReading, read_scale
-from hemato_lab.imaging.tiling import margin_px, read_tile, tile_cores
+from hemato_lab.pipeline.finding import make_finder
 from hemato_lab.pipeline.reading import without_unreadable
 from hemato_lab.pipeline.reporting import compose_report, provenance_of
 from hemato_lab.smear import Smear
@@ -28,14 +27,14 @@ from hemato_lab.statistics.concentrations import ASSUMED_RBC_PER_UL
 from hemato_lab.vocabulary import RBC
 
 if TYPE_CHECKING:
+    import os
+
+    from hemato_lab.detections import Detections
     from hemato_lab.formats.opening import Paths, Pixels
-    from hemato_lab.smear import Field, Window
+    from hemato_lab.pipeline.finding import Finder
 
 FEWEST_RBC_PER_UL, MOST_RBC_PER_UL = 0.3e6, 12.0e6
 """No patient's red-cell count lies beyond."""
-LARGEST_SINGLE_TILE: Final = 6_000_000
-"""Pixels of a field that is one tile unless a tile size is given."""
-DEFAULT_TILE_SIZE: Final = 2048
 LEAST_TILE_SIZE: Final = 64
 """Smaller tiles would read little but margin, many times over."""
 
@@ -46,9 +45,12 @@ Progress = Callable[[int, int], None]
 def analyze(
     smear: Smear | Paths | Pixels,
     *,
-    detector: str = "classical",
+    detector: str = DEFAULT_DETECTOR,
+    model: str | os.PathLike[str] | None = None,
+    names: bool | None = None,
     rbc_per_ul: float = ASSUMED_RBC_PER_UL,
-    minimum_score: float = OPERATING_SCORE,
+    minimum_score: float | None = None,
+    measured: bool = True,
     tile_size: int | None = None,
     threads: int = 1,
     progress: Progress | None = None,
@@ -61,10 +63,17 @@ def analyze(
         From `hemato_lab.open_smear`, or anything that it opens.
     detector : str
         One of `hemato_lab.detectors.DETECTORS`.
+    model : path or None
+        ONNX file of a detection network to use instead of the one that ships, for the detector ``onnx``.
+    names : bool or None
+        Whether classifiers name the cells by type, parasite and shape; None: unless the detector works without models.
     rbc_per_ul : float
         Red cells per microlitre for concentrations by the ratio method: the patient's count, or the assumption.
-    minimum_score : float
-        Cells below this score are left out; the reported densities are calibrated at the default.
+    minimum_score : float or None
+        Cells below this score are left out; None takes the score of each class that the detector was tuned for, at
+        which its counts are right on average.
+    measured : bool
+        Whether cells are outlined and measured; without, their features are NaN where the detector does not need them.
     tile_size : int or None
         Side of a tile's core in pixels, 64 or more; None takes small fields whole and large ones in tiles of 2048. The
         result is the same, bit for bit, for every tile size and number of threads.
@@ -86,8 +95,11 @@ def analyze(
         If no field can be read.
     ConfigError
         If an argument is impossible.
+    ModelError
+        If a model is missing, damaged or not made for this.
     """
     check_settings(detector=detector, rbc_per_ul=rbc_per_ul, tile_size=tile_size, threads=threads)
+    finder = make_finder(detector, model=model, names=names, minimum_score=minimum_score, measured=measured)
     opened = smear if isinstance(smear, Smear) else open_smear(smear)
 
     def analyse(readable: Smear) -> Analysis:
@@ -98,13 +110,17 @@ def analyze(
         calibrations = [
             calibrate(field, reading.scale, illuminations[index]) for index, field in enumerate(scaled.fields)
         ]
-        detectors = [make_detector(detector, calibration) for calibration in calibrations]
-        detections = _detect(scaled, detectors, tile_size, threads, progress)
-        detections = detections.select(detections["score"] >= minimum_score)
+        detections = finder.cells(scaled, calibrations, tile_size=tile_size, threads=threads, progress=progress)
         quality = _quality(scaled, calibrations, detections, reading)
-        statistics = _statistics(scaled, calibrations, detections, quality, detector=detector, rbc_per_ul=rbc_per_ul)
-        parameters = {"detector": detector, "rbc_per_ul": rbc_per_ul, "minimum_score": minimum_score}
-        provenance = provenance_of(scaled, parameters)
+        statistics = _statistics(scaled, calibrations, detections, quality, finder=finder, rbc_per_ul=rbc_per_ul)
+        parameters = {
+            "detector": detector,
+            "names": finder.names,
+            "rbc_per_ul": rbc_per_ul,
+            "minimum_score": minimum_score,
+            "measured": measured,
+        }
+        provenance = provenance_of(scaled, parameters, finder.models())
         report = compose_report(scaled, detections, statistics, quality, provenance)
         return Analysis(scaled, detections, report, provenance, quality)
 
@@ -123,7 +139,7 @@ def _field_by_field(smear: Smear, threads: int) -> Iterator[Each]:
 
 def check_settings(
     *,
-    detector: str = "classical",
+    detector: str = DEFAULT_DETECTOR,
     rbc_per_ul: float = ASSUMED_RBC_PER_UL,
     tile_size: int | None = None,
     threads: int = 1,
@@ -135,8 +151,7 @@ def check_settings(
     ConfigError
         If an argument of `analyze` is impossible.
     """
-    if detector not in DETECTORS:
-        raise ConfigError(f"no detector is called {detector!r}", hint=f"there are: {', '.join(DETECTORS)}")
+    check_detector(detector)
     if threads < 1:
         raise ConfigError(f"{threads} threads are impossible", hint="use 1 or more")
     if tile_size is not None and tile_size < LEAST_TILE_SIZE:
@@ -150,43 +165,24 @@ def check_settings(
         )
 
 
-def _detect(
-    smear: Smear, detectors: Sequence[Detector], tile_size: int | None, threads: int, progress: Progress | None
-) -> Detections:
-    """Run the detectors over all tiles; the order of the result does not depend on who finished first."""
-    margin = margin_px(smear.scale.rbc_diameter_px) if smear.scale else 0
-    work = [(index, core) for index, field in enumerate(smear.fields) for core in _cores(field, tile_size)]
-
-    def on_tile(item: tuple[int, Window]) -> Detections:
-        index, core = item
-        return detectors[index](read_tile(smear.fields[index], index, core, margin))
-
-    found: list[Detections] = []
-    with ThreadPoolExecutor(threads) as pool:
-        for done, table in enumerate(pool.map(on_tile, work), start=1):
-            found.append(table)
-            if progress is not None:
-                progress(done, len(work))
-    return Detections.concatenate(found).sorted()
-
-
 def _statistics(
     smear: Smear,
     calibrations: Sequence[FieldCalibration],
     detections: Detections,
     quality: Mapping[str, Any],
     *,
-    detector: str,
+    finder: Finder,
     rbc_per_ul: float,
 ) -> StatisticsResult:
     """Count the cells of the fields in which something can be seen."""
     scale = calibrations[0].scale
+    unnamed = {"blast-density": f"the {finder.detector} detector does not tell blasts from other white cells"}
     return feature_statistics(
         detections,
         [(field.width, field.height) for field in smear.fields],
         scale,
         rbc_per_ul=rbc_per_ul,
-        not_assessed={"blast-density": f"the {detector} detector does not tell blasts from other white cells"},
+        not_assessed={} if finder.names else unnamed,
         excluded_fields=[
             index
             for index, (field, calibration) in enumerate(zip(smear.fields, calibrations, strict=True))
@@ -194,12 +190,6 @@ def _statistics(
         ],
         usable_shares=[calibration.illumination.lit_share for calibration in calibrations],
     )
-
-
-def _cores(field: Field, tile_size: int | None) -> list[Window]:
-    if tile_size is None and field.window.area > LARGEST_SINGLE_TILE:
-        return tile_cores(field, DEFAULT_TILE_SIZE)
-    return tile_cores(field, tile_size)
 
 
 def _nothing_to_see(gates: Mapping[str, Any]) -> bool:
@@ -214,8 +204,10 @@ def _quality(
     quality: dict[str, Any] = {}
     for index, field in enumerate(smear.fields):
         calibration = calibrations[index]
-        red = (detections["field"] == index) & (detections["name"] == RBC)
-        overlapped = detections["overlapped"][red] if "overlapped" in detections.features else np.zeros(0)
+        red = (detections["field"] == index) & detections.of_kind(RBC)
+        overlapped = (
+            np.nan_to_num(detections["overlapped"][red]) if "overlapped" in detections.features else np.zeros(0)
+        )
         quality[field.name] = quality_gates(
             measure_optics(field, calibration),
             red_cells=int(np.count_nonzero(red)),

@@ -17,8 +17,6 @@ from hemato_lab.classifiers.crops import CropShape, crop_density, cut_cells
 from hemato_lab.evaluation.dataset import DetectionSet, read_dataset
 from hemato_lab.formats import open_smear
 from hemato_lab.imaging.calibration import calibrate
-from hemato_lab.imaging.illumination import fit_illumination
-from hemato_lab.imaging.working import WorkingGrid
 from hemato_lab.smear import Scale
 from hemato_lab.vocabulary import PLATELET, RBC, WBC, is_a
 from models.training.marked_fields import phantom_folder
@@ -138,6 +136,7 @@ def _marks(
     folder: Path,
     split: str,
     allowed: Callable[[str], tuple[str, ...]],
+    *,
     most: int = 10**6,
     source: str | None = None,
 ) -> Iterator[tuple[NDArray[np.float32], tuple[str, ...], str]]:
@@ -161,17 +160,17 @@ def _marks(
         if not chosen:
             continue
         field = open_smear(image.path).fields[0]
-        grid = WorkingGrid(field.width, field.height, task.shape.rbc_diameter_px / diameter)
+        calibration = calibrate(field, Scale.from_rbc_diameter_px(diameter))
         centres = np.stack([truth["x"], truth["y"]], axis=1)[chosen]
-        patches = cut_cells(field.read(), field.window, grid, fit_illumination(field), centres, task.patch)
+        patches = cut_cells(field.read(), field.window, calibration, centres, _patch_shape(task))
         for patch, row in zip(patches, chosen, strict=True):
             yield patch, allowed(str(names[row])), source or dataset.name
 
 
-def _detected(
-    task: Task, folder: Path, split: str, name: str, allowed: Callable[[str], tuple[str, ...]], diameter: float
+def _white_cells_found(
+    task: Task, folder: Path, split: str, diameter: float, allowed: Callable[[str], tuple[str, ...]]
 ) -> Iterator[tuple[NDArray[np.float32], tuple[str, ...], str]]:
-    """Yield the cells that the classical detector finds in images with one label each."""
+    """Yield the white cells that the classical detector finds in images with one label each."""
     from hemato_lab.detectors import make_detector
     from hemato_lab.imaging.tiling import read_tile
 
@@ -181,10 +180,9 @@ def _detected(
         field = open_smear(folder / row["file"]).fields[0]
         calibration = calibrate(field, Scale.from_rbc_diameter_px(diameter))
         found = make_detector("classical", calibration)(read_tile(field, 0, field.window, 0))
-        cells = found.select((found["name"] == name) & (found["on_border"] == 0))
-        grid = WorkingGrid(field.width, field.height, task.shape.rbc_diameter_px / diameter)
+        cells = found.select((found["name"] == WBC) & (found["on_border"] == 0))
         centres = np.stack([cells["x"], cells["y"]], axis=1)
-        for patch in cut_cells(field.read(), field.window, grid, calibration.illumination, centres, task.patch):
+        for patch in cut_cells(field.read(), field.window, calibration, centres, _patch_shape(task)):
             yield patch, allowed(row["label"]), folder.name
 
 
@@ -213,7 +211,7 @@ def _white_cells(
         return (PLATELET,) if is_a(name, PLATELET) else ()
 
     yield from _crops(task, folder / "pbc_cells", split, PBC_RBC_PX, of_crop)
-    yield from _detected(task, folder / "taleqani_all", split, WBC, of_leukaemia, TALEQANI_RBC_PX)
+    yield from _white_cells_found(task, folder / "taleqani_all", split, TALEQANI_RBC_PX, of_leukaemia)
     for source in ("bccd", "deepbionet", "txl_pbc_cells"):
         yield from _marks(task, folder / source, split, of_field, most=2)
     yield from _marks(task, phantom_folder(cache), split, of_phantom, most=3, source="phantom")
@@ -252,9 +250,8 @@ def _without_sickle_cells(
         found = make_detector("classical", calibration)(read_tile(field, 0, field.window, 0))
         cells = found.select((found["name"] == RBC) & (found["on_border"] == 0) & (found["score"] > 0.8))
         cells = cells.select(random.permutation(len(cells))[:25])
-        grid = WorkingGrid(field.width, field.height, task.shape.rbc_diameter_px / diameter)
         centres = np.stack([cells["x"], cells["y"]], axis=1)
-        for patch in cut_cells(field.read(), field.window, grid, calibration.illumination, centres, task.patch):
+        for patch in cut_cells(field.read(), field.window, calibration, centres, _patch_shape(task)):
             yield patch, others, dataset.name
 
 

@@ -23,8 +23,14 @@ CROP: Final = 160
 SIZE_JITTER: Final = 0.2
 """The ruler is seldom wrong by more; natural logarithm, uniform."""
 STRETCH: Final = 0.08
-UNMARKED_CELL_WEIGHT: Final = 0.15
-"""Of a stained place that nobody marked where marking was not exhaustive: a little less likely a cell than others."""
+UNMARKED_CELL_WEIGHT: Final = 0.35
+"""Of a stained place that nobody marked where marking was not exhaustive: less likely a cell than others."""
+UNMARKED_AT_BORDER_WEIGHT: Final = 0.7
+"""The same where the field's border cuts cells: annotators leave out those of which little shows."""
+BORDER: Final = 14.0
+"""Width of the field's border, and of the band along an edge of the crop that cuts cells which nobody else cuts."""
+OVERSTEP: Final = 0.16
+"""Share of its side by which a crop may reach beyond the field."""
 CORE: Final = 0.25
 """Boxes are learned within this share of an object's width and height around its centre."""
 _RED, _PARASITE = 0, 3
@@ -53,6 +59,26 @@ class Crop:
     box_weight: NDArray[np.float32]
 
 
+@dataclass(frozen=True)
+class Place:
+    """What is known of each pixel of a crop, arrays of shape (CROP, CROP), 0 or 1, float32.
+
+    Attributes
+    ----------
+    foreground, inside : array
+        Stained; in the field.
+    at_border : array
+        The field's border is near.
+    cut_here : array
+        So near an edge of the crop, where the field goes on, that only the crop cuts its cells.
+    """
+
+    foreground: NDArray[np.float32]
+    inside: NDArray[np.float32]
+    at_border: NDArray[np.float32]
+    cut_here: NDArray[np.float32]
+
+
 def cut(field: MarkedField, random: np.random.Generator, strength: float = 1.0) -> Crop:
     """Cut a random crop, often around one of the rarer objects, and change how it was photographed."""
     scale = RED_CELL_PX / GRID_CELLS * np.exp(random.uniform(-SIZE_JITTER, SIZE_JITTER))
@@ -65,13 +91,32 @@ def cut(field: MarkedField, random: np.random.Generator, strength: float = 1.0) 
     density = _warped(field.density, matrix, cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     foreground = _warped(field.foreground, matrix, cv2.INTER_NEAREST)
     inside = _warped(np.ones(field.foreground.shape, np.bool_), matrix, cv2.INTER_NEAREST)
+    edges = _edges(field, corner, zoom)
     boxes = (field.boxes - np.tile(corner, 2)) * np.tile(zoom, 2)
     turn = int(random.integers(8))
     density = photographed_differently(turned(density, turn), random, strength)
     density[turned(inside, turn) < 0.5] = 0.0
     boxes = turned_boxes(boxes.astype(np.float32), CROP, CROP, turn)
-    heat, weight, box, box_weight = _targets(field, boxes, turned(foreground, turn), turned(inside, turn))
+    place = Place(turned(foreground, turn), turned(inside, turn), *(turned(edge, turn) for edge in edges))
+    heat, weight, box, box_weight = _targets(field, boxes, place)
     return Crop(np.ascontiguousarray(density.transpose(2, 0, 1)), heat, weight, box, box_weight)
+
+
+def _edges(
+    field: MarkedField, corner: NDArray[np.float64], zoom: NDArray[np.float64]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return where the field's border is near, and where the crop alone cuts cells; shape (CROP, CROP), 0 or 1."""
+    size = np.array(field.density.shape[1::-1])
+    places = np.arange(CROP) + 0.5
+    low, high = -corner * zoom, (size - corner) * zoom
+    at_border = np.zeros((CROP, CROP), np.bool_)
+    cut_here = np.zeros((CROP, CROP), np.bool_)
+    for axis in (0, 1):
+        near = (places - low[axis] < BORDER) | (high[axis] - places < BORDER)
+        cut = ((low[axis] < 0) & (places < BORDER)) | ((high[axis] > CROP) & (CROP - places < BORDER))
+        at_border |= near[None, :] if axis == 0 else near[:, None]
+        cut_here |= cut[None, :] if axis == 0 else cut[:, None]
+    return at_border.astype(np.float32), cut_here.astype(np.float32)
 
 
 def _corner(field: MarkedField, zoom: NDArray[np.float64], random: np.random.Generator) -> NDArray[np.float64]:
@@ -84,10 +129,10 @@ def _corner(field: MarkedField, zoom: NDArray[np.float64], random: np.random.Gen
         centre = np.array([box[0] + box[2], box[1] + box[3]]) / 2
         corner = centre - side * random.uniform(0.15, 0.85, 2)
     else:
-        corner = random.uniform(-0.1, 1.1, 2) * (np.array([width, height]) - side)
+        corner = random.uniform(-0.3, 1.3, 2) * (np.array([width, height]) - side)
     free = np.array([width, height]) - side
     # Smaller fields than the crop lie somewhere in it; larger ones are overstepped by little.
-    return np.where(free > 0, np.clip(corner, -0.06 * side, free + 0.06 * side), random.uniform(0, 1, 2) * free)
+    return np.where(free > 0, np.clip(corner, -OVERSTEP * side, free + OVERSTEP * side), random.uniform(0, 1, 2) * free)
 
 
 def _warped(image: NDArray[np.generic], matrix: NDArray[np.float64], interpolation: int) -> NDArray[np.float32]:
@@ -106,12 +151,13 @@ def _warped(image: NDArray[np.generic], matrix: NDArray[np.float64], interpolati
 
 
 def _targets(
-    field: MarkedField, boxes: NDArray[np.float32], foreground: NDArray[np.float32], inside: NDArray[np.float32]
+    field: MarkedField, boxes: NDArray[np.float32], place: Place
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     size = CROP // STRIDE
     places = (np.arange(size, dtype=np.float32) + 0.5) * STRIDE
-    stained = _coarse(foreground, cv2.INTER_AREA) > 0.3
-    within = _coarse(inside, cv2.INTER_AREA) > 0.99
+    stained = _coarse(place.foreground, cv2.INTER_AREA) > 0.3
+    within = (_coarse(place.inside, cv2.INTER_AREA) > 0.99) & (_coarse(place.cut_here, cv2.INTER_AREA) < 0.5)
+    doubt = np.where(_coarse(place.at_border, cv2.INTER_AREA) > 0.5, UNMARKED_AT_BORDER_WEIGHT, UNMARKED_CELL_WEIGHT)
     heat = np.zeros((len(CHANNELS), size, size), np.float32)
     box = np.zeros((4, size, size), np.float32)
     nearest = np.full((size, size), np.inf, np.float32)
@@ -146,7 +192,7 @@ def _targets(
             sides = (places[None, :] - x0, places[:, None] - y0, x1 - places[None, :], y1 - places[:, None])
             for side, value in enumerate(sides):
                 box[side][own] = np.broadcast_to(value, (size, size))[own]
-    weight = _weights(field.knowledge, heat, marked, stained)
+    weight = _weights(field.knowledge, marked, stained, doubt)
     weight[unsure & (heat < 0.99)] = 0.0
     weight *= within
     return heat, weight, box, np.isfinite(nearest).astype(np.float32) * (box > 0).all(axis=0) * within
@@ -157,15 +203,18 @@ def _coarse(image: NDArray[np.float32], interpolation: int) -> NDArray[np.float3
 
 
 def _weights(
-    knowledge: tuple[Knowledge, ...], heat: NDArray[np.float32], marked: NDArray[np.bool_], stained: NDArray[np.bool_]
+    knowledge: tuple[Knowledge, ...],
+    marked: NDArray[np.bool_],
+    stained: NDArray[np.bool_],
+    doubt: NDArray[np.float64],
 ) -> NDArray[np.float32]:
-    weight = np.zeros(heat.shape, np.float32)
+    weight = np.zeros(marked.shape, np.float32)
     for channel, known in enumerate(knowledge):
         others = marked[[other for other in range(3) if other != channel]].any(axis=0)
         own = marked[channel]
         weight[channel] = own | others
         if known >= Knowledge.ON_BACKGROUND:
-            unmarked_cell = UNMARKED_CELL_WEIGHT if known == Knowledge.NEARLY_EVERYWHERE else 0.0
+            unmarked_cell = doubt if known == Knowledge.NEARLY_EVERYWHERE else 0.0
             weight[channel] = np.where(own | others | ~stained, 1.0, unmarked_cell)
         if known == Knowledge.EVERYWHERE:
             weight[channel] = 1.0

@@ -32,8 +32,9 @@ SEED: Final = 30
 BALANCE: Final = 0.45
 """A class with n cells of a source is drawn in proportion to n to this power."""
 SMOOTHING: Final = 0.03
-BORROWED_STAIN: Final = 0.35
-"""Share of the crops that take the dyes' strength from another crop, so that a stain does not give a class away."""
+BORROWED_STAIN: Final = {"white-cells": 0.35, "malaria": 0.35, "red-cell-shape": 0.0}
+"""Share of the crops that take the dyes' strength from another crop, so that a stain does not give a class away; of red
+cells the strength is a sign of its own."""
 STAINED: Final = 0.08
 """Density from which on a pixel counts for the strength of the dyes."""
 PHANTOM_SHARE: Final = 0.25
@@ -47,6 +48,8 @@ def main() -> None:
     parser.add_argument("datasets", type=Path)
     parser.add_argument("run", type=Path)
     parser.add_argument("--steps", type=int, default=2500)
+    parser.add_argument("--start", type=Path, help="checkpoint whose averaged weights to start from")
+    parser.add_argument("--rate", type=float, default=RATE)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--check-every", type=int, default=250)
     options = parser.parse_args()
@@ -62,8 +65,10 @@ def main() -> None:
         sure = cells.allowed[(cells.source == source)]
         print(source, len(sure), sure[sure.sum(axis=1) == 1].sum(axis=0).tolist(), flush=True)
     network = CellNetwork(len(task.classes), task.widths).to(memory_format=torch.channels_last)
-    training = Training(network, options.run, options.steps, RATE, average_over=300)
-    checked = torch.from_numpy(np.stack([_middle(patch, task) for patch in kept.patches]))
+    if options.start:
+        network.load_state_dict(torch.load(options.start, weights_only=True)["averaged"])
+    training = Training(network, options.run, options.steps, options.rate, average_over=300)
+    checked = torch.from_numpy(np.stack([middle(patch, task) for patch in kept.patches]))
 
     def loss_of(step: int) -> dict[str, Tensor]:
         random = np.random.default_rng((SEED, step))
@@ -101,7 +106,7 @@ def _examples(cells: Cells, chosen: NDArray[np.intp], task: Task, random: np.ran
     examples = []
     for index, crop in enumerate(crops):
         dyed = crop
-        if random.random() < BORROWED_STAIN:
+        if random.random() < BORROWED_STAIN[task.name]:
             ratio = strength[random.integers(len(crops))] / strength[index]
             dyed = crop * np.clip(ratio, 0.4, 2.5).astype(np.float32)
         examples.append(photographed_differently(dyed, random, 0.8).transpose(2, 0, 1))
@@ -128,7 +133,8 @@ def _moved(patch: NDArray[np.float32], task: Task, random: np.random.Generator) 
     return np.asarray(cv2.warpAffine(patch, whole, (side, side), flags=cv2.INTER_LINEAR), np.float32)
 
 
-def _middle(patch: NDArray[np.float16], task: Task) -> NDArray[np.float32]:
+def middle(patch: NDArray[np.float16], task: Task) -> NDArray[np.float32]:
+    """Return the part of a patch that the network looks at, shape (3, side, side)."""
     start = (task.patch - task.shape.side) // 2
     part = patch[start : start + task.shape.side, start : start + task.shape.side]
     return np.ascontiguousarray(part.transpose(2, 0, 1), np.float32)

@@ -48,6 +48,8 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("--steps", type=int, default=9000)
     parser.add_argument("--without", default="", help="leave one set out")
+    parser.add_argument("--start", type=Path, help="checkpoint whose averaged weights to start from")
+    parser.add_argument("--rate", type=float, default=RATE)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--check-every", type=int, default=500)
     options = parser.parse_args()
@@ -60,7 +62,9 @@ def main() -> None:
     kept = {name: load_fields(options.datasets, cache, [name], ["val"]) for name in shares}
     checked = _batches({name: found for name, found in kept.items() if found}, shares, 6)
     network = CentreNetwork(len(CHANNELS)).to(memory_format=torch.channels_last)
-    training = Training(network, options.run, options.steps, RATE)
+    if options.start:
+        network.load_state_dict(torch.load(options.start, weights_only=True)["averaged"])
+    training = Training(network, options.run, options.steps, options.rate)
 
     def loss_of(step: int) -> dict[str, Tensor]:
         return losses(network(*(batch := _batch(fields, shares, (SEED, step), 1.0))[:1]), *batch[1:])

@@ -1,0 +1,126 @@
+"""Classifiers of single cells that are networks; everything about them is read from their files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from scipy import special
+
+from hemato_lab.classifiers.base import Classification
+from hemato_lab.classifiers.crops import CropShape, crop_density
+from hemato_lab.errors import ModelError
+from hemato_lab.networks import Network, load_network, model_sha256
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from hemato_lab.networks import NetworkCard
+    from hemato_lab.smear import RGB
+
+BATCH: Final = 64
+"""Crops that the network is given at a time; the result is the same with any number."""
+
+
+@dataclass(frozen=True)
+class NetworkClassifier:
+    """Names single cells by a network. The network is read when it is first needed.
+
+    Attributes
+    ----------
+    name : str
+        Of a network that ships with the package, or of `network`.
+    network : Network or None
+        Another network than the one that ships.
+    """
+
+    name: str
+    network: Network | None = None
+
+    @property
+    def model_sha256(self) -> str:
+        """SHA-256 of the network's file in hex; of a network that ships the file is not read for it."""
+        return self.network.card.sha256 if self.network is not None else model_sha256(self.name)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Every name it can answer, terms of the vocabulary."""
+        return self.card.classes
+
+    @property
+    def card(self) -> NetworkCard:
+        """What the file says about the network."""
+        return self._loaded.card
+
+    @cached_property
+    def shape(self) -> CropShape:
+        """What the network looks at."""
+        card = self.card
+        return CropShape(card.crop_px or 0, card.rbc_diameter_px)
+
+    @cached_property
+    def _loaded(self) -> Network:
+        network = load_network(self.name) if self.network is None else self.network
+        if network.card.task != "classify":
+            raise ModelError("finds cells, it does not name them", subject=self.name, hint="use it as a detector")
+        return network
+
+    def classify(self, crops: Sequence[RGB], *, rbc_diameter_px: float | None = None) -> Classification:
+        """Classify crops that somebody else has cut.
+
+        Parameters
+        ----------
+        crops : sequence of uint8 arrays of shape (height, width, 3)
+            One cell in the middle of each, with its surroundings or on black.
+        rbc_diameter_px : float or None
+            Diameter of a red cell in pixels of the crops; None as in `hemato_lab.classifiers.crops.crop_density`.
+
+        Returns
+        -------
+        Classification
+
+        Raises
+        ------
+        ModelError
+            If the network is missing or damaged.
+        """
+        side = self.shape.side
+        densities = np.zeros((len(crops), 3, side, side), np.float32)
+        for density, crop in zip(densities, crops, strict=True):
+            density[:] = crop_density(crop, self.shape, rbc_diameter_px)
+        return self.classify_densities(densities)
+
+    def classify_densities(self, densities: NDArray[np.float32]) -> Classification:
+        """Classify cells that were cut to `shape`.
+
+        Parameters
+        ----------
+        densities : array of shape (n, 3, side, side), float32
+            Optical density, 0 the background.
+
+        Returns
+        -------
+        Classification
+            Probabilities are those of the calibrated network: its logits divided by the temperature in its file. A
+            cell is unknown when its best probability, or the logarithm of the sum of the exponentials of its logits
+            (Liu et al., Energy-based out-of-distribution detection, NeurIPS 2020), is below the least in the file.
+
+        Raises
+        ------
+        ModelError
+            If the network is missing or damaged.
+        """
+        card = self.card
+        parts = [
+            self._loaded.run(densities[start : start + BATCH] * np.float32(card.gain))[0]
+            for start in range(0, len(densities), BATCH)
+        ]
+        logits = np.concatenate(parts).astype(np.float64) if parts else np.zeros((0, len(card.classes)))
+        probabilities = special.softmax(logits / card.calibration["temperature"], axis=1)
+        unknown = probabilities.max(axis=1, initial=0.0) < card.unknown["least_confidence"]
+        unknown |= special.logsumexp(logits, axis=1) < card.unknown["least_evidence"]
+        return Classification(card.classes, probabilities, unknown)

@@ -1,0 +1,78 @@
+"""Outlines within boxes that a network drew, and what is measured in them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from hemato_lab.detectors.features import measured_columns
+from hemato_lab.imaging.red_cells import red_cell_mask
+from hemato_lab.imaging.working import working_tile
+from hemato_lab.kernels.boxes import share_among_boxes
+from hemato_lab.kernels.components import label, measure
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from hemato_lab.detections import Detections
+    from hemato_lab.imaging.calibration import FieldCalibration
+    from hemato_lab.smear import Tile
+
+LEAST_FILLED: Final = 0.3
+"""A cell is measured when its outline fills this share of the ellipse in its box at least."""
+GROWN: Final = 0.06
+"""Boxes are widened by this share of their sides on each side before the stain in them is outlined."""
+_OF_THE_BOX: Final = ("x", "y", "radius", "x_min", "y_min", "x_max", "y_max", "on_border")
+"""What the network says better than an outline does."""
+
+
+def measured_in_boxes(table: Detections, tile: Tile, calibration: FieldCalibration) -> Detections:
+    """Return cells with their features measured on outlines.
+
+    The stained part of each box, shared with overlapping boxes by the nearer middle, is the outline of its cell.
+
+    Parameters
+    ----------
+    table : Detections
+        With boxes in pixels of the field.
+    tile : Tile
+        Its pixels.
+    calibration : FieldCalibration
+        Of the field.
+
+    Returns
+    -------
+    Detections
+        The same cells. Where nothing can be outlined the measured columns are NaN.
+    """
+    levels = calibration.levels
+    if len(table) == 0 or not levels.has_cells:
+        return table
+    grid = calibration.grid
+    working = working_tile(tile.pixels, tile.window, grid, calibration.illumination)
+    if working.window.area == 0:
+        return table
+    box = np.stack([table[side] for side in ("x_min", "y_min", "x_max", "y_max")], axis=1)
+    grown = np.tile(GROWN * (box[:, 2:] - box[:, :2]), 2) * [-1, -1, 1, 1]
+    on_grid = grid.to_grid(box + grown)
+    mask = red_cell_mask(working, levels, np.zeros(working.lit.shape, np.bool_))
+    origin = (working.window.x0, working.window.y0)
+    labels = _largest_parts(share_among_boxes(mask, on_grid, origin), len(table))
+    parts = measure(labels, len(table), working.density, origin)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        columns = measured_columns(labels, parts, working, calibration)
+    ellipse = np.pi / 4 * (box[:, 2] - box[:, 0]) * (box[:, 3] - box[:, 1]) * grid.step**2
+    outlined = parts.area >= np.maximum(LEAST_FILLED * ellipse, 1)
+    return table.with_columns(
+        **{name: np.where(outlined, values, np.nan) for name, values in columns.items() if name not in _OF_THE_BOX}
+    )
+
+
+def _largest_parts(labels: NDArray[np.int32], count: int) -> NDArray[np.int32]:
+    """Keep of every label its largest connected part."""
+    parts = label(labels > 0)[0]
+    number = int(parts.max(initial=0)) + 1
+    sizes = np.bincount((labels * np.int64(number) + parts).ravel(), minlength=(count + 1) * number)
+    largest = np.argmax(sizes.reshape(count + 1, number), axis=1)
+    return np.where(parts == largest[labels], labels, 0).astype(np.int32)

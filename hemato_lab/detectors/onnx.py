@@ -1,0 +1,237 @@
+"""The network detector: red cells, white cells, platelets and parasites by a network that was trained on real smears.
+
+The network draws a heat map of centres for each kind of cell and, at every place, the box of the cell around it
+(Zhou et al., Objects as Points, arXiv:1904.07850). It sees optical densities on a grid where a red cell measures a
+fixed number of grid cells, so neither magnification nor the colour of the light is its concern. What it needs to know
+about the network it reads from the network's card.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from hemato_lab.detections import Detections
+from hemato_lab.detectors.features import FEATURES
+from hemato_lab.detectors.measuring import measured_in_boxes
+from hemato_lab.errors import ConfigError
+from hemato_lab.imaging.network_grid import network_density
+from hemato_lab.imaging.working import WorkingGrid
+from hemato_lab.kernels.boxes import keep_best_boxes
+from hemato_lab.kernels.peaks import find_peaks
+from hemato_lab.networks.runtime import WINDOW_STEP
+from hemato_lab.smear import Window
+from hemato_lab.vocabulary import DETECTOR_CLASSES, PLATELET, RBC, WBC
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hemato_lab.imaging.calibration import FieldCalibration
+    from hemato_lab.networks import Network
+    from hemato_lab.smear import Tile
+
+Floats = NDArray[np.float64]
+
+PARASITE: Final = "parasitised RBC"
+"""The class, besides the three kinds of cells, that a network may have a heat map of."""
+FIELD_OF_VIEW: Final = 96
+"""Grid cells: what lies farther away changes nothing at a place."""
+SURROUND: Final = 16
+"""Grid cells of nothing around the field, as in training, by which the network knows the field's border."""
+NEIGHBOURHOOD: Final = 48
+"""Grid cells around a tile's core in which cells are found too, because they compete with those of the core."""
+LEAST_SCORE: Final = 0.02
+"""Candidates below are left out of the table altogether."""
+_PEAK_RADIUS: Final = 1.0
+_SAME_CELL: Final = {(RBC, RBC): 0.5, (WBC, WBC): 0.4, (PLATELET, PLATELET): 0.3, (RBC, WBC): 0.5, (WBC, PLATELET): 0.4}
+"""Overlap of two boxes (intersection over union) from which on the less likely one is the same cell again."""
+_OTHERS_OVERLAP: Final = 0.6
+_PARASITE_REACH: Final = 0.3
+"""A parasite's peak belongs to the red cell in whose box it lies, this share of the box's sides from its middle."""
+
+
+@dataclass(frozen=True)
+class _Candidates:
+    """Peaks of one heat map: boxes in grid cells from the first cell's outer corner, and calibrated scores."""
+
+    boxes: Floats
+    score: Floats
+
+
+class NetworkDetector:
+    """Find cells with a detection network.
+
+    Parameters
+    ----------
+    calibration : FieldCalibration
+        Of the field whose tiles will be given.
+    network : Network
+        A detector with the classes of `DETECTOR_CLASSES`, and ``parasitised RBC`` or not.
+    measured : bool
+        Outline the cells and measure them; without, only what the boxes tell is in the table.
+
+    Raises
+    ------
+    ConfigError
+        If the network is no detector of these cells.
+    """
+
+    def __init__(self, calibration: FieldCalibration, network: Network, *, measured: bool = True) -> None:
+        card = network.card
+        if card.task != "detect" or card.stride is None or not set(DETECTOR_CLASSES) <= set(card.classes):
+            raise ConfigError(
+                f"the network {card.name!r} is no detector of {', '.join(DETECTOR_CLASSES)}",
+                hint="choose another model",
+            )
+        self.calibration = calibration
+        self.network = network
+        self.measured = measured
+        self._stride = card.stride
+        step = card.rbc_diameter_px / calibration.scale.rbc_diameter_px
+        self._grid = WorkingGrid(calibration.grid.width, calibration.grid.height, step)
+
+    @property
+    def operating_scores(self) -> Mapping[str, float]:
+        """Score from which on a cell of each class is reported."""
+        return {name: self.network.card.thresholds[name] for name in DETECTOR_CLASSES}
+
+    def __call__(self, tile: Tile) -> Detections:
+        """Return the cells that the tile's core owns, in canonical order; empty when there are none."""
+        window = self._window(tile)
+        if window.area == 0:
+            return Detections.empty((*FEATURES, "parasite_score"))
+        covered, density = network_density(tile.pixels, tile.window, self._grid, self.calibration.illumination)
+        canvas = np.zeros((1, 3, window.height, window.width), np.float32)
+        part = covered.intersect(window)
+        canvas[(0, slice(None), *_slices(part, window))] = density[(slice(None), *_slices(part, covered))]
+        (output,) = self.network.run(canvas * np.float32(self.network.card.gain))
+        table = self._table(output[0], window)
+        if self.measured:
+            table = measured_in_boxes(table, tile, self.calibration)
+        table = table.with_columns(field=np.full(len(table), tile.field, np.int32))
+        owned = [tile.core.owns(x, y) for x, y in zip(table["x"], table["y"], strict=True)]
+        return table.select(np.array(owned, np.bool_)).sorted()
+
+    def _window(self, tile: Tile) -> Window:
+        """Return what the network looks at: the core and all that matters around it, on whole steps of the network."""
+        step, grid = self._grid.step, self._grid.window
+        core, reach = tile.core, FIELD_OF_VIEW + NEIGHBOURHOOD
+        if core.area == 0:
+            return Window(0, 0, 0, 0)
+        low = [int(np.floor(side * step)) - reach for side in (core.x0, core.y0)]
+        high = [int(np.ceil(side * step)) + reach for side in (core.x1, core.y1)]
+        x0, y0 = (max(_whole_steps(side, down=True), -SURROUND) for side in low)
+        ends = (_whole_steps(side + SURROUND) for side in (grid.x1, grid.y1))
+        x1, y1 = (min(_whole_steps(side), end) for side, end in zip(high, ends, strict=True))
+        return Window(x0, y0, x1, y1)
+
+    def _table(self, output: NDArray[np.float32], window: Window) -> Detections:
+        """Return every cell whose centre the network saw with all that surrounds it."""
+        classes = self.network.card.classes
+        sides = output[len(classes) :]
+        found = {name: self._candidates(output[classes.index(name)], sides, name, window) for name in DETECTOR_CLASSES}
+        boxes = np.concatenate([found[name].boxes for name in DETECTOR_CLASSES])
+        score = np.concatenate([found[name].score for name in DETECTOR_CLASSES])
+        kind = np.repeat(np.arange(len(DETECTOR_CLASSES)), [len(found[name].score) for name in DETECTOR_CLASSES])
+        kept = keep_best_boxes(boxes, score, kind, _LIMITS)
+        boxes, score, names = boxes[kept], score[kept], np.array(DETECTOR_CLASSES)[kind[kept]]
+        parasite = np.full(len(names), np.nan)
+        if PARASITE in classes:
+            heat = output[classes.index(PARASITE)]
+            red = names == RBC
+            parasite[red] = self._parasite_scores(heat, boxes[red], window)
+        return self._with_pixels(boxes, score, names, parasite)
+
+    def _candidates(
+        self, heat: NDArray[np.float32], sides: NDArray[np.float32], name: str, window: Window
+    ) -> _Candidates:
+        slope, intercept = self.network.card.calibration[name]
+        least = (float(special.logit(LEAST_SCORE)) - intercept) / slope
+        peaks = find_peaks(heat, _PEAK_RADIUS, least, "square")
+        x = (peaks.x.astype(np.float64) + 0.5) * self._stride + window.x0
+        y = (peaks.y.astype(np.float64) + 0.5) * self._stride + window.y0
+        left, top, right, bottom = sides[:, peaks.y, peaks.x].astype(np.float64)
+        boxes = np.stack([x - left, y - top, x + right, y + bottom], axis=1)
+        # Four decimals, so that the last bits of exp() on another processor do not show.
+        score = np.round(special.expit(slope * peaks.value.astype(np.float64) + intercept), 4)
+        seen = self._seen(x, y, window) & (boxes[:, 0] < boxes[:, 2]) & (boxes[:, 1] < boxes[:, 3])
+        return _Candidates(boxes[seen], score[seen])
+
+    def _seen(self, x: Floats, y: Floats, window: Window) -> NDArray[np.bool_]:
+        """Tell which places are far enough from the window's edges, where these are not the field's."""
+        end = self._grid.window
+        seen = np.ones(len(x), np.bool_)
+        for position, low, high, last in ((x, window.x0, window.x1, end.x1), (y, window.y0, window.y1, end.y1)):
+            seen &= (position >= (low + FIELD_OF_VIEW if low > -SURROUND else 0)) & (position < last)
+            if high < last:
+                seen &= position < high - FIELD_OF_VIEW
+        return np.asarray(seen)
+
+    def _parasite_scores(self, heat: NDArray[np.float32], boxes: Floats, window: Window) -> Floats:
+        """Return for each box the highest score of a parasitised cell around its middle."""
+        slope, intercept = self.network.card.calibration[PARASITE]
+        best = np.full(len(boxes), -np.inf)
+        middle = (boxes[:, :2] + boxes[:, 2:]) / 2
+        reach = _PARASITE_REACH * (boxes[:, 2:] - boxes[:, :2])
+        height, width = heat.shape
+        origin = np.array([window.x0, window.y0])
+        low = np.clip(((middle - reach - origin) / self._stride).astype(np.int64), 0, [width - 1, height - 1])
+        high = np.clip(((middle + reach - origin) / self._stride).astype(np.int64), 0, [width - 1, height - 1])
+        for index, ((x0, y0), (x1, y1)) in enumerate(zip(low, high, strict=True)):
+            best[index] = heat[y0 : y1 + 1, x0 : x1 + 1].max()
+        return np.asarray(np.round(special.expit(slope * best + intercept), 4))
+
+    def _with_pixels(self, boxes: Floats, score: Floats, names: NDArray[np.str_], parasite: Floats) -> Detections:
+        """Return the table in pixels of the field."""
+        grid, um_per_px = self._grid, self.calibration.scale.um_per_px
+        size = (boxes[:, 2:] - boxes[:, :2]) / grid.step
+        edges = np.array([grid.width, grid.height, grid.width, grid.height]) - 0.5
+        whole = boxes / grid.step - 0.5
+        box = np.clip(whole, -0.5, edges)
+        cut_off = (box[:, :2] <= 0.5) | (box[:, 2:] >= edges[2:] - 1.0)
+        centre = (box[:, :2] + box[:, 2:]) / 2
+        diameter: Floats = np.sqrt(size[:, 0] * size[:, 1])
+        columns: dict[str, NDArray[Any]] = {name: np.full(len(names), np.nan) for name in FEATURES}
+        columns |= {
+            "area_um2": np.pi / 4 * (diameter * um_per_px) ** 2,
+            "equivalent_diameter_um": diameter * um_per_px,
+            "x_min": box[:, 0],
+            "y_min": box[:, 1],
+            "x_max": box[:, 2],
+            "y_max": box[:, 3],
+            "on_border": np.max(cut_off, axis=1, initial=False).astype(np.float64),
+            "parasite_score": parasite,
+        }
+        base: dict[str, NDArray[Any]] = {
+            "field": np.zeros(len(names), np.int32),
+            "x": centre[:, 0],
+            "y": centre[:, 1],
+            "radius": diameter / 2,
+        }
+        return Detections({**base, "name": names, "score": score, **columns})
+
+
+def _slices(part: Window, whole: Window) -> tuple[slice, slice]:
+    """Return the rows and columns of a part of a window."""
+    rows = slice(part.y0 - whole.y0, part.y1 - whole.y0)
+    return rows, slice(part.x0 - whole.x0, part.x1 - whole.x0)
+
+
+def _whole_steps(cells: int, *, down: bool = False) -> int:
+    steps = cells // WINDOW_STEP if down else -(-cells // WINDOW_STEP)
+    return steps * WINDOW_STEP
+
+
+def _limits() -> Floats:
+    limits = np.full((len(DETECTOR_CLASSES), len(DETECTOR_CLASSES)), _OTHERS_OVERLAP)
+    for (one, other), limit in _SAME_CELL.items():
+        row, column = DETECTOR_CLASSES.index(one), DETECTOR_CLASSES.index(other)
+        limits[row, column] = limits[column, row] = limit
+    return limits
+
+
+_LIMITS: Final = _limits()

@@ -1,0 +1,100 @@
+"""Boxes against a plain greedy suppression and a plain nearest-middle rule."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hemato_lab.kernels.boxes import keep_best_boxes, share_among_boxes
+
+seeds = st.integers(0, 2**32 - 1)
+
+
+def boxes_of(seed: int, count: int, side: float = 60.0) -> np.ndarray:
+    random = np.random.default_rng(seed)
+    corner = random.uniform(-5, side, (count, 2))
+    return np.concatenate([corner, corner + random.uniform(0.5, 14, (count, 2))], axis=1)
+
+
+def overlap(one: np.ndarray, other: np.ndarray) -> float:
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)]
+    return width * height / (sum(areas) - width * height)
+
+
+def greedy(boxes: np.ndarray, score: np.ndarray, kind: np.ndarray, limits: np.ndarray) -> np.ndarray:
+    kept: list[int] = []
+    for index in sorted(range(len(boxes)), key=lambda i: (-score[i], boxes[i, 1], boxes[i, 0])):
+        if all(overlap(boxes[index], boxes[other]) <= limits[kind[index], kind[other]] for other in kept):
+            kept.append(index)
+    return np.isin(np.arange(len(boxes)), kept)
+
+
+@given(seeds, st.integers(0, 60))
+def test_the_same_boxes_stay_as_in_a_plain_greedy_search(seed: int, count: int) -> None:
+    random = np.random.default_rng(seed)
+    boxes = boxes_of(seed, count)
+    score = np.round(random.uniform(0, 1, count), 1)
+    kind = random.integers(0, 3, count)
+    limits = random.uniform(0.05, 0.9, (3, 3))
+    limits = (limits + limits.T) / 2
+    assert np.array_equal(keep_best_boxes(boxes, score, kind, limits), greedy(boxes, score, kind, limits))
+
+
+def test_the_better_of_two_on_one_cell_stays_and_kinds_have_their_own_limits() -> None:
+    boxes = np.array([[0.0, 0, 10, 10], [2, 0, 12, 10], [2, 0, 12, 10]])
+    kind = np.array([0, 0, 1])
+    limits = np.array([[0.5, 0.9], [0.9, 0.5]])
+    kept = keep_best_boxes(boxes, np.array([0.4, 0.9, 0.5]), kind, limits)
+    assert kept.tolist() == [False, True, False]
+    limits[0, 1] = limits[1, 0] = 1.0
+    assert keep_best_boxes(boxes, np.array([0.4, 0.9, 0.5]), kind, limits).tolist() == [False, True, True]
+
+
+def test_nothing_and_points() -> None:
+    assert keep_best_boxes(np.empty((0, 4)), np.empty(0), np.empty(0, np.int64), np.ones((1, 1))).shape == (0,)
+    points = np.array([[1.0, 1, 1, 1], [1, 1, 1, 1]])
+    assert keep_best_boxes(points, np.zeros(2), np.zeros(2, np.int64), np.zeros((1, 1))).tolist() == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("boxes", "score", "kind"),
+    [
+        ([[0, 0, 1, 1]], [0.5, 0.5], [0]),
+        ([[0, 0, 1, 1]], [0.5], [1]),
+        ([[0, 0, 1, 1]], [np.nan], [0]),
+        ([[2, 0, 1, 1]], [0.5], [0]),
+        ([[0, 0, np.inf, 1]], [0.5], [0]),
+    ],
+)
+def test_what_makes_no_sense_is_refused(boxes: list[list[float]], score: list[float], kind: list[int]) -> None:
+    with pytest.raises(ValueError, match=r"box|kind"):
+        keep_best_boxes(np.array(boxes, float), np.array(score), np.array(kind), np.ones((1, 1)))
+
+
+@given(seeds, st.integers(0, 12), st.integers(-40, 40), st.integers(-40, 40))
+def test_pixels_go_to_the_nearest_middle_in_any_window(seed: int, count: int, left: int, top: int) -> None:
+    random = np.random.default_rng(seed)
+    mask = random.random((31, 37)) < 0.8
+    boxes = boxes_of(seed, count, 30.0)
+    middle, size = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
+    y, x = np.mgrid[:31, :37]
+    expected = np.zeros(mask.shape, int)
+    best = np.full(mask.shape, np.inf, np.float32)
+    for index in range(count):
+        u, v = (x - middle[index, 0]) / size[index, 0], (y - middle[index, 1]) / size[index, 1]
+        inside = (x >= boxes[index, 0]) & (x <= boxes[index, 2]) & (y >= boxes[index, 1]) & (y <= boxes[index, 3])
+        distance = (u * u + v * v).astype(np.float32)
+        nearer = mask & inside & (distance < best)
+        best[nearer], expected[nearer] = distance[nearer], index + 1
+    found = share_among_boxes(mask, boxes)
+    assert np.array_equal(found, expected)
+    moved = share_among_boxes(mask, boxes + np.array([left, top, left, top]), (left, top))
+    assert np.mean(moved == found) > 0.999  # moving the boxes rounds them, which may decide a tie otherwise
+    part = share_among_boxes(np.ascontiguousarray(mask[4:, 7:]), boxes, (7, 4))
+    assert np.array_equal(part, found[4:, 7:])
