@@ -91,12 +91,8 @@ _TERMS: tuple[Term, ...] = (
     *_family("red cell", None, RBC, "rouleaux, agglutination", "arrangement"),
     *_family("red cell", None, RBC, "anisocytosis", "population"),
     # DOMAIN.md 3.3: a red cell with a parasite is still a red cell
-    *_family(
-        "parasite",
-        RBC,
-        RBC,
-        "parasitised RBC, ring trophozoite, trophozoite, schizont, gametocyte",
-    ),
+    *_family("parasite", RBC, RBC, "parasitised RBC"),
+    *_family("parasite", "parasitised RBC", RBC, "ring trophozoite, trophozoite, schizont, gametocyte"),
     Term("uninfected RBC", "cell", "red cell", RBC, RBC, _UNCOLOURED),
     # DOMAIN.md 3.4
     *_family(

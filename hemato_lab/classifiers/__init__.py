@@ -9,8 +9,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from hemato_lab.classifiers.base import Classification, Classifier
-from hemato_lab.classifiers.malaria import MeasuredMalariaClassifier
-from hemato_lab.classifiers.network import NetworkClassifier
 from hemato_lab.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -18,11 +16,24 @@ if TYPE_CHECKING:
 
 __all__ = ["CLASSIFIERS", "NETWORKS", "Classification", "Classifier", "make_classifier"]
 
+
+def _network(name: str) -> Classifier:
+    from hemato_lab.classifiers.network import NetworkClassifier
+
+    return NetworkClassifier(name)
+
+
+def _measured() -> Classifier:
+    from hemato_lab.classifiers.malaria import MeasuredMalariaClassifier
+
+    return MeasuredMalariaClassifier()
+
+
 NETWORKS: Final = ("malaria", "red-cell-shape", "white-cells")
 """Classifiers that are networks, by the names of their files."""
 CLASSIFIERS: Final[dict[str, Callable[[], Classifier]]] = {
-    **{name: partial(NetworkClassifier, name) for name in NETWORKS},
-    "classical": MeasuredMalariaClassifier,
+    **{name: partial(_network, name) for name in NETWORKS},
+    "classical": _measured,
 }
 
 

@@ -9,8 +9,10 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from hemato_lab.classifiers import CLASSIFIERS
 from hemato_lab.cli.output import print_text
 from hemato_lab.cli.places import named_path
+from hemato_lab.detectors import DEFAULT_DETECTOR, DETECTORS
 from hemato_lab.errors import ConfigError
 
 
@@ -19,8 +21,23 @@ def evaluate(
     *,
     split: Annotated[str, typer.Option(help="Which part of the set; test only for final figures.")],
     out: Annotated[str | None, typer.Option(help="Write the result there as JSON.")] = None,
-    detector: Annotated[str | None, typer.Option(help="Detector, for fields; there is: classical.")] = None,
-    classifier: Annotated[str | None, typer.Option(help="Classifier, for crops; there is: classical.")] = None,
+    detector: Annotated[
+        str | None,
+        typer.Option(help=f"Detector, for fields: {', '.join(DETECTORS)}; without, {DEFAULT_DETECTOR}."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="ONNX file of another detection network, for --detector onnx.")
+    ] = None,
+    classifier: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Classifier of crops: {', '.join(CLASSIFIERS)}, blasts; without, the first with a name for every"
+            " label. For fields: names the marked cells, nothing is detected."
+        ),
+    ] = None,
+    parasites: Annotated[
+        bool, typer.Option("--parasites", help="Score the parasites that are found in fields, and their stages.")
+    ] = False,
     match: Annotated[Literal["iou", "center"], typer.Option(help="Overlap of boxes, or distance of centres.")] = "iou",
     ignore_incomplete: Annotated[
         bool, typer.Option("--ignore-incomplete", help="Leave out unmatched detections where not every cell is marked.")
@@ -29,6 +46,9 @@ def evaluate(
         Literal["estimated", "annotated"],
         typer.Option(help="Estimate the red-cell diameter from each image, or give the annotated one."),
     ] = "estimated",
+    rbc_diameter_px: Annotated[
+        float | None, typer.Option(help="Diameter of a red cell in crops, in pixels; without, read from some of them.")
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many images or crops.")] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Images that are analysed at a time.")] = 1,
 ) -> None:
@@ -38,7 +58,7 @@ def evaluate(
     diagnostic procedures.
     """
     from hemato_lab.evaluation.runner import run_evaluation
-    from hemato_lab.evaluation.table import crop_table, detection_table
+    from hemato_lab.evaluation.table import crop_table, detection_table, parasite_table
 
     _check_names(detector, classifier)
     file = None if out is None else _result_file(named_path(out, "--out"))
@@ -46,28 +66,32 @@ def evaluate(
         dataset_dir,
         split=split,
         detector=detector,
+        model=None if model is None else str(named_path(model, "--model")),
         classifier=classifier,
+        parasites=parasites,
         match=match,
         ignore_incomplete=ignore_incomplete,
         scale=scale,
+        rbc_diameter_px=rbc_diameter_px,
         limit=limit,
         jobs=jobs,
         show_progress=True,
     )
     if file is not None:
         _write_json(result, file)
-    print_text(crop_table(result) if "crops" in result else detection_table(result))
+    table = crop_table if "crops" in result else parasite_table if "parasites" in result else detection_table
+    print_text(table(result))
 
 
 def _check_names(detector: str | None, classifier: str | None) -> None:
     """Refuse names that are not known, before any file is read."""
-    from hemato_lab.classifiers import make_classifier
+    from hemato_lab.pipeline.classification import make_reader
     from hemato_lab.pipeline.steps import check_settings
 
     if detector is not None:
         check_settings(detector=detector)
     if classifier is not None:
-        make_classifier(classifier)
+        make_reader(classifier)
 
 
 def _result_file(path: Path) -> Path:

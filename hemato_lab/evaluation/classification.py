@@ -1,17 +1,24 @@
-"""Classifiers against labelled crops: accuracy, F1, area under the curve, calibration, and their limits.
+"""Classifiers against labelled cells: accuracy, F1, area under the curve, calibration, and their limits.
+
+The cells are crops, or marked cells of whole fields (`hemato_lab.evaluation.marked_cells`).
 
 The result is one JSON object::
 
     dataset, split, classifier   names
     model_sha256                 of the ONNX file, null for a classifier without a model
-    crops                        number evaluated; those that could not be read are not among them
+    crops                        number of cells evaluated; those that could not be read are not among them
     accuracy                     share of crops named rightly
     macro_f1                     mean F1 over the names that occur in the split
+    unknown                      share of crops that the classifier said it does not know; they are scored all the same
+    accuracy_known               accuracy of the others
     auc                          area under the receiver operating curve; null unless two names are scored
     ece                          expected calibration error (`hemato_lab.evaluation.calibration`)
     confusion                    {truth: {answer: crops}}
     classes                      {name: {truth, precision, recall, f1, limits}}
-    limits                       {accuracy, macro_f1, auc, ece: [low, high]}
+    limits                       {accuracy, macro_f1, auc, ece, unknown, accuracy_known: [low, high]}
+    scale                        {rbc_diameter_px, origin} of the crops (`hemato_lab.evaluation.crop_scale`), or the
+                                 name of a field's scale source
+    left_out                     {label of the set: cells} that the classifier has no name for and that count nowhere
     rolled_up                    {label of the set: scored name} where these differ
     skipped                      [{file, reason}] of the crops that could not be read and count nowhere
     groups, resamples            of the bootstrap
@@ -34,6 +41,7 @@ from hemato_lab import __version__
 from hemato_lab.errors import InputError
 from hemato_lab.evaluation.bootstrap import RESAMPLES, Limits, draw_groups, group_index, percentile_limits
 from hemato_lab.evaluation.calibration import expected_calibration_error
+from hemato_lab.evaluation.crop_scale import CropScale, crop_scale
 from hemato_lab.evaluation.dataset import CropSet, LabelledCrop
 from hemato_lab.evaluation.naming import CommonNames, common_names
 from hemato_lab.evaluation.ranking import area_under_curve
@@ -44,11 +52,11 @@ from hemato_lab.report import RESEARCH_USE_NOTICE
 from hemato_lab.smear import RGB
 
 if TYPE_CHECKING:
-    from hemato_lab.classifiers import Classifier
+    from hemato_lab.classifiers import Classification, Classifier
 
 Floats = NDArray[np.float64]
 CLASS_FIGURES: Final = ("precision", "recall", "f1")
-SET_FIGURES: Final = ("accuracy", "macro_f1", "auc", "ece")
+SET_FIGURES: Final = ("accuracy", "macro_f1", "auc", "ece", "unknown", "accuracy_known")
 CROPS_AT_ONCE: Final = 64
 
 ReadCrop = Callable[[Path], RGB]
@@ -67,6 +75,8 @@ class CropScores:
     confusion: NDArray[np.int64]
     figures: Mapping[str, float | None]
     limits: Mapping[str, Limits | None]
+    scale: dict[str, Any] | str
+    left_out: Mapping[str, int]
     skipped: tuple[SkippedImage, ...]
     groups: int
 
@@ -85,6 +95,8 @@ class CropScores:
             },
             "classes": {name: self._class_json(row, name) for row, name in enumerate(self.names.scored)},
             "limits": rounded_limits({name: self.limits[name] for name in SET_FIGURES}),
+            "scale": self.scale,
+            "left_out": dict(self.left_out),
             "rolled_up": {label: name for label, name in self.names.of_label.items() if label != name},
             "skipped": [one.to_json() for one in self.skipped],
             "groups": self.groups,
@@ -112,12 +124,15 @@ class Answers:
         Index of the scored name.
     probabilities : array of shape (n, answers)
         Scored names first, then the classifier's other answers.
+    unknown : array of bool, shape (n,)
+        Whether the classifier said that it does not know the cell.
     scored : int
         Number of scored names.
     """
 
     truth: NDArray[np.intp]
     probabilities: Floats
+    unknown: NDArray[np.bool_]
     scored: int
 
     @property
@@ -126,12 +141,38 @@ class Answers:
         return np.asarray(np.argmax(self.probabilities, axis=1))
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was made of a number of labelled cells.
+
+    Attributes
+    ----------
+    cells : sequence of LabelledCrop
+        Those that could be read.
+    answers : sequence of Classification
+        Of the classifier, one after the other in the order of `cells`.
+    skipped : sequence of SkippedImage
+        The others.
+    scale : dict or str
+        For the result's ``scale``.
+    left_out : mapping of str to int
+        Labels without a name, and their number of cells.
+    """
+
+    cells: Sequence[LabelledCrop]
+    answers: Sequence[Classification]
+    skipped: Sequence[SkippedImage]
+    scale: dict[str, Any] | str
+    left_out: Mapping[str, int]
+
+
 def evaluate_crops(
     dataset: CropSet,
     classifier: Classifier,
     read: ReadCrop,
     *,
     split: str,
+    rbc_diameter_px: float | None = None,
     limit: int | None = None,
     progress: CropProgress = iter,
 ) -> CropScores:
@@ -147,6 +188,8 @@ def evaluate_crops(
         Reads a file as RGB uint8, shape (height, width, 3), or raises `InputError`.
     split : str
         For example "val".
+    rbc_diameter_px : float or None
+        Diameter of a red cell in the crops, None to read it from some of them.
     limit : int or None
         Only the first so many crops of the split.
     progress : CropProgress
@@ -161,33 +204,18 @@ def evaluate_crops(
     """
     listed = dataset.in_split(split)[:limit]
     names = common_names(dataset.labels, classifier.classes, dataset=dataset.name, classifier=classifier.name)
-    answers, crops, skipped = _answers(listed, classifier, names, read, progress)
-    groups, group_count = group_index([crop.group for crop in crops])
-    weights = draw_groups(group_count)[:, groups]
-    exact = crop_figures(answers, names, np.ones((1, len(crops))))
-    confusion = np.zeros((len(names.scored), len(names.answers)), dtype=np.int64)
-    np.add.at(confusion, (answers.truth, answers.named), 1)
-    return CropScores(
-        dataset=dataset.name,
-        split=split,
-        classifier=classifier.name,
-        model_sha256=classifier.model_sha256,
-        names=names,
-        confusion=confusion,
-        figures={name: None if np.isnan(value[0]) else float(value[0]) for name, value in exact.items()},
-        limits=percentile_limits(crop_figures(answers, names, weights), group_count),
-        skipped=skipped,
-        groups=group_count,
-    )
+    scale = crop_scale(listed, read, rbc_diameter_px)
+    reading = _read_crops(listed, classifier, read, scale, progress)
+    return scored(reading, names, classifier, dataset=dataset.name, split=split)
 
 
-def _answers(
-    listed: Sequence[LabelledCrop], classifier: Classifier, names: CommonNames, read: ReadCrop, progress: CropProgress
-) -> tuple[Answers, list[LabelledCrop], tuple[SkippedImage, ...]]:
-    """Classify the crops that can be read; returns the answers, their crops, and the others."""
+def _read_crops(
+    listed: Sequence[LabelledCrop], classifier: Classifier, read: ReadCrop, scale: CropScale, progress: CropProgress
+) -> Reading:
+    """Classify the crops that can be read."""
     crops: list[LabelledCrop] = []
     skipped: list[SkippedImage] = []
-    pooled: list[Floats] = []
+    answers: list[Classification] = []
     for batch in progress([listed[start : start + CROPS_AT_ONCE] for start in range(0, len(listed), CROPS_AT_ONCE)]):
         pixels = []
         for crop in batch:
@@ -198,11 +226,43 @@ def _answers(
             else:
                 crops.append(crop)
         if pixels:
-            pooled.append(names.pool(classifier.classes, classifier.classify(pixels).probabilities))
-    if not crops:
-        raise skipped[0].error
-    truth = np.array([names.scored.index(names.of_label[crop.label]) for crop in crops], dtype=np.intp)
-    return Answers(truth, np.concatenate(pooled), len(names.scored)), crops, tuple(skipped)
+            answers.append(classifier.classify(pixels, rbc_diameter_px=scale.rbc_diameter_px))
+    return Reading(crops, answers, skipped, scale.to_json(), {})
+
+
+def scored(reading: Reading, names: CommonNames, classifier: Classifier, *, dataset: str, split: str) -> CropScores:
+    """Score what a classifier answered.
+
+    Raises
+    ------
+    InputError
+        If no cell could be read.
+    """
+    if not reading.cells:
+        raise reading.skipped[0].error
+    truth = np.array([names.scored.index(names.of_label[cell.label]) for cell in reading.cells], dtype=np.intp)
+    probabilities = np.concatenate([answer.probabilities for answer in reading.answers])
+    unknown = np.concatenate([answer.unknown for answer in reading.answers])
+    answers = Answers(truth, names.pool(classifier.classes, probabilities), unknown, len(names.scored))
+    groups, group_count = group_index([cell.group for cell in reading.cells])
+    weights = draw_groups(group_count)[:, groups]
+    exact = crop_figures(answers, names, np.ones((1, len(truth))))
+    confusion = np.zeros((len(names.scored), len(names.answers)), dtype=np.int64)
+    np.add.at(confusion, (answers.truth, answers.named), 1)
+    return CropScores(
+        dataset=dataset,
+        split=split,
+        classifier=classifier.name,
+        model_sha256=classifier.model_sha256,
+        names=names,
+        confusion=confusion,
+        figures={name: None if np.isnan(value[0]) else float(value[0]) for name, value in exact.items()},
+        limits=percentile_limits(crop_figures(answers, names, weights), group_count),
+        scale=reading.scale,
+        left_out=reading.left_out,
+        skipped=tuple(reading.skipped),
+        groups=group_count,
+    )
 
 
 def crop_figures(answers: Answers, names: CommonNames, weight: Floats) -> dict[str, Floats]:
@@ -220,11 +280,16 @@ def crop_figures(answers: Answers, names: CommonNames, weight: Floats) -> dict[s
     Returns
     -------
     dict of str to array of shape (resamples,)
-        ``accuracy``, ``macro_f1``, ``auc``, ``ece``, and ``precision NAME``, ``recall NAME``, ``f1 NAME`` for every
-        scored name; NaN where undefined. ``macro_f1`` is the mean over the names that occur in the whole split.
+        Those of `SET_FIGURES`, and ``precision NAME``, ``recall NAME``, ``f1 NAME`` for every scored name; NaN where
+        undefined. ``macro_f1`` is the mean over the names that occur in the whole split.
     """
     correct = answers.named == answers.truth
-    figures: dict[str, Floats] = {"accuracy": ratio(weight @ correct, weight.sum(axis=1))}
+    known, total = weight @ ~answers.unknown, weight.sum(axis=1)
+    figures: dict[str, Floats] = {
+        "accuracy": ratio(weight @ correct, total),
+        "unknown": ratio(total - known, total),
+        "accuracy_known": ratio(weight @ (correct & ~answers.unknown), known),
+    }
     f1_present = []
     for index, name in enumerate(names.scored):
         is_name, named_so = answers.truth == index, answers.named == index

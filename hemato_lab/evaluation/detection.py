@@ -6,8 +6,8 @@ The result is one JSON object::
     model_sha256                 of the ONNX file, null for a detector without a model
     images                       number evaluated; those that could not be read are not among them
     mean_ap50                    mean over the classes that have truths
-    classes                      {name: {truth, ap50, precision, recall, f1, threshold, count_bias, count_mae,
-                                 count_fields, count_truth, limits}}
+    classes                      {name: {truth, ap50, precision, recall, f1, ece, threshold, count_bias, count_mae,
+                                 count_error, count_fields, count_truth, limits}}
     limits                       {mean_ap50: [low, high]}
     match                        "iou" or "center"; with "center" the average precision is that of centre matches
     ignore_incomplete            whether detections on cells that nobody marked were left out
@@ -18,9 +18,12 @@ The result is one JSON object::
     groups, resamples            of the bootstrap
     version, notice              of this package
 
-Precision, recall and F1 are those at the class's operating threshold. ``count_bias`` and ``count_mae`` are the mean and
-the mean absolute value of detected minus marked cells a field. They are meaningful only where every cell is marked:
-with ``ignore_incomplete`` only such fields count, without it all do, as the marks are then taken for exhaustive.
+Precision, recall and F1 are those at the class's operating threshold; ``ece`` is the expected calibration error of the
+scores from there on (`hemato_lab.evaluation.calibration`): what is reported must be true as often as it claims.
+``count_bias`` and ``count_mae`` are the mean and the mean absolute value of detected minus marked cells a field;
+``count_error`` is the latter as a share of the marked cells, the mean over fields that have any. They are meaningful
+only where every cell is marked: with ``ignore_incomplete`` only such fields count, without it all do, as the marks are
+then taken for exhaustive.
 ``count_fields`` is the number of these fields and ``count_truth`` their mean number of marked cells. A figure without
 any evidence is null. ``limits`` gives the 95 % limits of every figure (`hemato_lab.evaluation.bootstrap`).
 """
@@ -37,24 +40,25 @@ from hemato_lab import __version__
 from hemato_lab.errors import DatasetError
 from hemato_lab.evaluation.average_precision import average_precision
 from hemato_lab.evaluation.bootstrap import RESAMPLES, Limits, draw_groups, group_index, percentile_limits
+from hemato_lab.evaluation.calibration import expected_calibration_error
 from hemato_lab.evaluation.evidence import ClassEvidence, gather_evidence
-from hemato_lab.evaluation.fields import Detect, FieldOutcome, Progress, ScaleSource, detect_fields
+from hemato_lab.evaluation.fields import Detect, Progress, ScaleSource, detect_fields, readable
 from hemato_lab.evaluation.ratio import ratio
 from hemato_lab.evaluation.rounding import rounded, rounded_limits
 from hemato_lab.evaluation.ruler import RulerScores, score_ruler
-from hemato_lab.evaluation.skipping import SkippedImage
 from hemato_lab.report import RESEARCH_USE_NOTICE
 from hemato_lab.vocabulary import DETECTOR_CLASSES, detector_class
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from hemato_lab.evaluation.dataset import AnnotatedImage, DetectionSet
+    from hemato_lab.evaluation.dataset import DetectionSet
     from hemato_lab.evaluation.matching import MatchRule
+    from hemato_lab.evaluation.skipping import SkippedImage
 
 Floats = NDArray[np.float64]
-MATCH_FIGURES: Final = ("ap50", "precision", "recall", "f1")
-COUNT_FIGURES: Final = ("count_bias", "count_mae")
+MATCH_FIGURES: Final = ("ap50", "precision", "recall", "f1", "ece")
+COUNT_FIGURES: Final = ("count_bias", "count_mae", "count_error")
 _VALUES_AT_ONCE: Final = 4_000_000
 
 
@@ -187,7 +191,7 @@ def evaluate_detection(
     """
     listed, names = dataset.in_split(split)[:limit], evaluated_classes(dataset)
     looked_at = detect_fields(dataset, listed, detect, scale=scale, jobs=jobs, progress=progress)
-    images, outcomes, skipped = _readable(listed, looked_at)
+    images, outcomes, skipped = readable(listed, looked_at)
     groups, group_count = group_index([image.group for image in images])
     image_weights = draw_groups(group_count)[:, groups]
     classes: dict[str, ClassScores] = {}
@@ -229,20 +233,6 @@ def _mean_ap50(
     return float(np.mean(np.array(precisions, dtype=np.float64))), limits.get("mean")
 
 
-def _readable(
-    images: Sequence[AnnotatedImage], outcomes: Sequence[FieldOutcome]
-) -> tuple[list[AnnotatedImage], list[FieldOutcome], tuple[SkippedImage, ...]]:
-    """Set the images that could not be read aside; the first reason is raised when there is no other image."""
-    looked_at = list(zip(images, outcomes, strict=True))
-    skipped = tuple(
-        SkippedImage(image.file_name, outcome.unreadable) for image, outcome in looked_at if outcome.unreadable
-    )
-    if len(skipped) == len(looked_at):
-        raise skipped[0].error
-    read = [(image, outcome) for image, outcome in looked_at if outcome.unreadable is None]
-    return [image for image, _ in read], [outcome for _, outcome in read], skipped
-
-
 def evaluated_classes(dataset: DetectionSet) -> tuple[str, ...]:
     """Return the detector classes that the set's names roll up to, in the order of `DETECTOR_CLASSES`."""
     present = {detector_class(name) for name in dataset.names}
@@ -281,13 +271,18 @@ def class_figures(
     truths = image_weights @ evidence.truth
     difference = (reported - evidence.truth)[counted]
     fields = image_weights[:, counted].sum(axis=1)
+    marked = evidence.truth[counted] > 0
+    relative = np.abs(difference[marked]) / evidence.truth[counted][marked]
+    marked_weights = image_weights[:, counted][:, marked]
     return {
         "ap50": _average_precisions(evidence, image_weights, truths),
         "precision": ratio(true_positives, detections),
         "recall": ratio(true_positives, truths),
         "f1": ratio(2 * true_positives, detections + truths),
+        "ece": _calibration_error(evidence, image_weights, above),
         "count_bias": ratio(image_weights[:, counted] @ difference, fields),
         "count_mae": ratio(image_weights[:, counted] @ np.abs(difference), fields),
+        "count_error": ratio(marked_weights @ relative, marked_weights.sum(axis=1)),
     }
 
 
@@ -298,6 +293,17 @@ def _average_precisions(evidence: ClassEvidence, image_weights: Floats, truths: 
         average_precision(
             evidence.is_true, image_weights[start : start + rows, evidence.image], truths[start : start + rows]
         )
+        for start in range(0, len(image_weights), rows)
+    ]
+    return np.concatenate(blocks)
+
+
+def _calibration_error(evidence: ClassEvidence, image_weights: Floats, above: NDArray[np.bool_]) -> Floats:
+    """Calibration error of the reported detections for every weighting, in blocks of bounded memory."""
+    score, is_true, image = evidence.score[above], evidence.is_true[above], evidence.image[above]
+    rows = max(1, _VALUES_AT_ONCE // max(1, len(score)))
+    blocks = [
+        expected_calibration_error(score, is_true, image_weights[start : start + rows, image])
         for start in range(0, len(image_weights), rows)
     ]
     return np.concatenate(blocks)

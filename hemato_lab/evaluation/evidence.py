@@ -82,7 +82,7 @@ def gather_evidence(
         found = by_falling_score(of_class(outcome.detections, name))
         truth = of_class(image.truth, name)
         ignored = truth["ignored"] > 0
-        agreement = _agreement(dataset, image, found, truth, match)
+        agreement = agreement_of(dataset, image, found, truth, match)
         verdict = _verdicts(match_greedily(agreement, ignored), ignored)
         if ignore_incomplete and not exhaustive:
             verdict[verdict == _FALSE] = _IGNORED
@@ -120,9 +120,16 @@ def _verdicts(matched: NDArray[np.intp], ignored: NDArray[np.bool_]) -> NDArray[
     return verdict
 
 
-def _agreement(
+def agreement_of(
     dataset: DetectionSet, image: AnnotatedImage, found: Detections, truth: Detections, match: MatchRule
 ) -> Floats:
+    """Return how well each detection and each truth of an image agree, shape (detections, truths).
+
+    Raises
+    ------
+    ConfigError
+        As in `gather_evidence`.
+    """
     if match == "iou":
         boxes = _stacked(truth, BOX_COLUMNS)
         if np.isnan(boxes).any():

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from hemato_lab.detections import Detections
 from hemato_lab.errors import ConfigError, InputError, ScaleNotCredibleError
+from hemato_lab.evaluation.skipping import SkippedImage
 
 if TYPE_CHECKING:
     from hemato_lab.evaluation.dataset import AnnotatedImage, DetectionSet
@@ -85,7 +86,7 @@ def detect_fields(
     ConfigError
         If the annotated scale is asked for and an image has none.
     """
-    stated = [_stated_diameter(dataset, image, scale) for image in images]
+    stated = [stated_diameter(dataset, image, scale) for image in images]
 
     def look(image: AnnotatedImage, diameter: float | None) -> FieldOutcome:
         try:
@@ -102,7 +103,28 @@ def detect_fields(
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _stated_diameter(dataset: DetectionSet, image: AnnotatedImage, scale: ScaleSource) -> float | None:
+def readable(
+    images: Sequence[AnnotatedImage], outcomes: Sequence[FieldOutcome]
+) -> tuple[list[AnnotatedImage], list[FieldOutcome], tuple[SkippedImage, ...]]:
+    """Set the images that could not be read aside; the first reason is raised when there is no other image."""
+    looked_at = list(zip(images, outcomes, strict=True))
+    skipped = tuple(
+        SkippedImage(image.file_name, outcome.unreadable) for image, outcome in looked_at if outcome.unreadable
+    )
+    if len(skipped) == len(looked_at):
+        raise skipped[0].error
+    read = [(image, outcome) for image, outcome in looked_at if outcome.unreadable is None]
+    return [image for image, _ in read], [outcome for _, outcome in read], skipped
+
+
+def stated_diameter(dataset: DetectionSet, image: AnnotatedImage, scale: ScaleSource) -> float | None:
+    """Return the red-cell diameter in pixels that an image is given with, None when it is to be estimated.
+
+    Raises
+    ------
+    ConfigError
+        If the annotated one is asked for and there is none.
+    """
     if scale == "estimated":
         return None
     diameter = dataset.cell_diameter_px(image)

@@ -74,6 +74,11 @@ def common_names(labels: Sequence[str], classes: Sequence[str], *, dataset: str,
     return CommonNames(scored, answers, known, of_class)
 
 
+def has_name(label: str, classes: Sequence[str]) -> bool:
+    """Tell whether a classifier has a name for a label: its own, a kind of it or a wider one."""
+    return _scored_name(label, classes) is not None
+
+
 def _scored_name(label: str, classes: Sequence[str]) -> str | None:
     if any(is_a(name, label) for name in classes):
         return label

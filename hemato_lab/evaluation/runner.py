@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from hemato_lab.classifiers import make_classifier
-from hemato_lab.detections import OPERATING_SCORE
+from hemato_lab.detectors import DEFAULT_DETECTOR
 from hemato_lab.errors import ConfigError
 from hemato_lab.evaluation.classification import evaluate_crops
 from hemato_lab.evaluation.dataset import CropSet, DetectionSet, read_dataset
-from hemato_lab.evaluation.detection import DetectorCard, evaluate_detection
-from hemato_lab.evaluation.fields import Detect, FieldOutcome
+from hemato_lab.evaluation.detection import evaluate_detection
+from hemato_lab.evaluation.marked_cells import evaluate_marked_cells
+from hemato_lab.evaluation.parasites import evaluate_parasites
+from hemato_lab.evaluation.subjects import (
+    classify_with,
+    detector_card,
+    first_that_fits,
+    parasite_reader,
+    pipeline_detect,
+    pipeline_name,
+    reader_named,
+)
 from hemato_lab.formats import open_smear
-from hemato_lab.vocabulary import DETECTOR_CLASSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,19 +30,19 @@ if TYPE_CHECKING:
     from hemato_lab.evaluation.matching import MatchRule
     from hemato_lab.smear import RGB
 
-DEFAULT_DETECTOR: Final = "classical"
-DEFAULT_CLASSIFIER: Final = "classical"
-
 
 def run_evaluation(
     folder: Path,
     *,
     split: str,
     detector: str | None = None,
+    model: str | None = None,
     classifier: str | None = None,
+    parasites: bool = False,
     match: MatchRule = "iou",
     ignore_incomplete: bool = False,
     scale: ScaleSource = "estimated",
+    rbc_diameter_px: float | None = None,
     limit: int | None = None,
     jobs: int = 1,
     show_progress: bool = False,
@@ -47,17 +55,27 @@ def run_evaluation(
         A detection set or a crop set (`hemato_lab.evaluation.dataset`).
     split : str
         For example "val".
-    detector, classifier : str or None
-        Name in the registry, None for the default; only the one that fits the kind of set may be given.
+    detector : str or None
+        Of whole fields; None for the default.
+    model : str or None
+        ONNX file of another detection network than the one that ships.
+    classifier : str or None
+        For crops, None for the first that has a name for every label. For whole fields, a classifier that names the
+        marked cells, instead of a detector.
+    parasites : bool
+        Score the parasites that are found in whole fields instead of the cells.
     match, ignore_incomplete, scale, limit, jobs
         See `hemato_lab.evaluation.detection.evaluate_detection`; only ``limit`` concerns crop sets.
+    rbc_diameter_px : float or None
+        Of crops, None to read it from some of them.
     show_progress : bool
         Draw a progress bar on standard error when that is a terminal.
 
     Returns
     -------
     dict
-        As documented in `hemato_lab.evaluation.detection` or `hemato_lab.evaluation.classification`.
+        As documented in `hemato_lab.evaluation.detection`, `hemato_lab.evaluation.classification` or
+        `hemato_lab.evaluation.parasites`.
 
     Raises
     ------
@@ -67,40 +85,60 @@ def run_evaluation(
         If a name, the split or an option does not fit the set.
     InputError
         If no image can be read; one of several that cannot is listed under ``skipped``.
+    ModelError
+        If a model is missing or damaged.
     """
     dataset = read_dataset(folder)
     if isinstance(dataset, CropSet):
-        _refuse(dataset, "detector", detector)
-        made = make_classifier(classifier or DEFAULT_CLASSIFIER)
-        batches = _progress("batches", shown=show_progress)
-        return evaluate_crops(dataset, made, read_crop, split=split, limit=limit, progress=batches).to_json()
-    _refuse(dataset, "classifier", classifier)
+        _refuse(dataset, detector=detector, model=model, parasites=parasites or None)
+        return evaluate_crops(
+            dataset,
+            first_that_fits(dataset) if classifier is None else reader_named(classifier),
+            read_crop,
+            split=split,
+            rbc_diameter_px=rbc_diameter_px,
+            limit=limit,
+            progress=_progress("batches", shown=show_progress),
+        ).to_json()
+    _refuse(dataset, rbc_diameter_px=rbc_diameter_px)
+    images = _progress("images", shown=show_progress, total=len(dataset.in_split(split)[:limit]))
+    if classifier is not None:
+        _refuse(dataset, to="with --classifier", detector=detector, model=model, parasites=parasites or None)
+        return evaluate_marked_cells(
+            dataset,
+            reader_named(classifier),
+            classify_with(classifier),
+            split=split,
+            scale=scale,
+            limit=limit,
+            jobs=jobs,
+            progress=images,
+        ).to_json()
     name = detector or DEFAULT_DETECTOR
+    if parasites:
+        return evaluate_parasites(
+            dataset,
+            pipeline_name(name, model),
+            parasite_reader(name, model),
+            split=split,
+            match=match,
+            scale=scale,
+            limit=limit,
+            jobs=jobs,
+            progress=images,
+        )
     return evaluate_detection(
         dataset,
-        pipeline_detect(name),
-        DetectorCard(name, dict.fromkeys(DETECTOR_CLASSES, OPERATING_SCORE)),
+        pipeline_detect(name, model),
+        detector_card(name, model),
         split=split,
         match=match,
         ignore_incomplete=ignore_incomplete,
         scale=scale,
         limit=limit,
         jobs=jobs,
-        progress=_progress("images", shown=show_progress, total=len(dataset.in_split(split)[:limit])),
+        progress=images,
     ).to_json()
-
-
-def pipeline_detect(detector: str) -> Detect:
-    """Return a function that analyses one image with a detector of the package."""
-    from hemato_lab.pipeline import analyze
-
-    def detect(path: Path, rbc_diameter_px: float | None) -> FieldOutcome:
-        # Average precision ranks every candidate, those below the operating score too.
-        analysis = analyze(open_smear(path, rbc_diameter_px=rbc_diameter_px), detector=detector, minimum_score=0.0)
-        scale = analysis.smear.scale
-        return FieldOutcome(analysis.detections, None if scale is None else scale.rbc_diameter_px)
-
-    return detect
 
 
 def read_crop(path: Path) -> RGB:
@@ -108,10 +146,14 @@ def read_crop(path: Path) -> RGB:
     return open_smear(path).fields[0].read()
 
 
-def _refuse(dataset: DetectionSet | CropSet, option: str, value: str | None) -> None:
-    if value is not None:
-        holds = "single-cell crops" if isinstance(dataset, CropSet) else "whole fields"
-        raise ConfigError(f"holds {holds}, to which --{option} does not apply", subject=dataset.name)
+def _refuse(dataset: DetectionSet | CropSet, *, to: str = "", **options: object) -> None:
+    """Refuse the first option that was given and does not apply to the set."""
+    for option, value in options.items():
+        if value is not None:
+            holds = "single-cell crops" if isinstance(dataset, CropSet) else "whole fields"
+            named = f"--{option.replace('_', '-')}"
+            problem = f"{named} does not go {to}" if to else f"holds {holds}, to which {named} does not apply"
+            raise ConfigError(problem, subject=dataset.name)
 
 
 def _progress(unit: str, *, shown: bool, total: int | None = None) -> Any:

@@ -8,9 +8,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _UNDEFINED: Final = "-"
-_DETECTION_COLUMNS: Final = ("ap50", "precision", "recall", "f1", "count_bias", "count_mae")
+_DETECTION_COLUMNS: Final = ("ap50", "precision", "recall", "f1", "ece", "count_bias", "count_mae", "count_error")
 _CROP_COLUMNS: Final = ("precision", "recall", "f1")
-_CROP_FIGURES: Final = ("accuracy", "macro_f1", "auc", "ece")
+_CROP_FIGURES: Final = ("accuracy", "macro_f1", "auc", "ece", "unknown", "accuracy_known")
+_PARASITE_FIGURES: Final = (
+    *("recall", "precision", "false_per_1000", "recall_at_1_per_1000"),
+    *("stage_macro_f1", "stage_macro_f1_found"),
+)
 
 
 def detection_table(result: Mapping[str, Any]) -> str:
@@ -48,7 +52,32 @@ def crop_table(result: Mapping[str, Any]) -> str:
             for name in _CROP_FIGURES
         ),
     ]
+    if isinstance(result["scale"], dict):
+        size = result["scale"]["rbc_diameter_px"]
+        measured = "" if size is None else f" {size:.1f} px,"
+        lines.append(f"red-cell diameter{measured} {result['scale']['origin']}")
+    if result["left_out"]:
+        named = ", ".join(f"{name} {number}" for name, number in result["left_out"].items())
+        lines.append(f"left out, no name of the classifier fits: {named}")
     return "\n".join([*lines, *_ending(result)])
+
+
+def parasite_table(result: Mapping[str, Any]) -> str:
+    """Return the text of a parasite result (`hemato_lab.evaluation.parasites`)."""
+    title = f"{result['dataset']} {result['split']}: {_counted(result['images'], 'image')}"
+    cells = f"{_counted(result['red_cells'], 'red cell')} found, {_counted(result['parasites'], 'parasite')} marked"
+    lines = [
+        f"{title}, detector {result['detector']}, {cells}",
+        "",
+        *_class_rows(result["stages"], _CROP_COLUMNS),
+        "",
+        f"called parasitised from score {_figure(result['threshold'])}",
+        *(
+            f"{name.replace('_', ' ')} {_figure(result[name])} {_interval(result['limits'][name])}".rstrip()
+            for name in _PARASITE_FIGURES
+        ),
+    ]
+    return "\n".join([*lines, *_ending({**result, "classes": result["stages"]})])
 
 
 def _class_rows(classes: Mapping[str, Mapping[str, Any]], columns: Sequence[str]) -> list[str]:

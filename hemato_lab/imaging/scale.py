@@ -55,7 +55,9 @@ class ScaleReading:
         return round(self.readings[field].diameter_px / self.scale.rbc_diameter_px - 1, 4)
 
 
-def read_scale(smear: Smear, illuminations: Mapping[int, Illumination], *, each: Each = map) -> ScaleReading:
+def read_scale(
+    smear: Smear, illuminations: Mapping[int, Illumination], *, each: Each = map, most_fields: int = MOST_FIELDS_READ
+) -> ScaleReading:
     """Take the stated scale of a smear, or estimate it from the red cells.
 
     Parameters
@@ -66,6 +68,8 @@ def read_scale(smear: Smear, illuminations: Mapping[int, Illumination], *, each:
         Of the fields that could be read, by index.
     each : callable
         Applies the ruler to the fields as ``map`` does; that of a pool reads several at a time.
+    most_fields : int
+        The ruler reads so many, evenly spread.
 
     Raises
     ------
@@ -79,7 +83,7 @@ def read_scale(smear: Smear, illuminations: Mapping[int, Illumination], *, each:
         except ScaleNotCredibleError as error:
             return error
 
-    indices = _spread(sorted(illuminations), MOST_FIELDS_READ)
+    indices = _spread(sorted(illuminations), most_fields)
     answers = dict(zip(indices, each(read, indices), strict=True))
     readings = {index: answer for index, answer in answers.items() if isinstance(answer, RulerReading)}
     refusal = next((answer for answer in answers.values() if isinstance(answer, ScaleNotCredibleError)), None)

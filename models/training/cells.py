@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from hemato_lab.detections import Detections
+
 WHITE_CELLS: Final = (
     *("neutrophil", "eosinophil", "basophil", "lymphocyte", "monocyte", "immature granulocyte", "blast"),
     *("nucleated RBC", "platelet", "artefact"),
@@ -42,6 +44,13 @@ TALEQANI_RBC_PX: Final = 16.7
 """Median of the package's own ruler over the training images."""
 MPIDB_RBC_PX: Final = 125.0
 """Red cells in MP-IDB's photographs, by look; the crops hold only the parasite."""
+UNREMARKABLE: Final = ("normal RBC", "hypochromic cell", "target cell", "stomatocyte")
+"""What a round red cell of the usual size may be."""
+_ROUND: Final = 1.15
+"""Longer to shorter side of the box, at most."""
+_USUAL_SIZE: Final = 0.08
+"""Relative distance of the box's size from the median of its field, at most."""
+_CACHE_VERSION: Final = {"white-cells": 1, "red-cell-shape": 2, "malaria": 1}
 _SEED: Final = 7
 
 
@@ -101,7 +110,7 @@ def load_cells(task: Task, folder: Path, cache: Path, split: str) -> Cells:
     """Return the cells of a task in a split, made on first use; "test" is refused."""
     if split == "test":
         raise ValueError("test splits are for final figures, not for training")
-    key = hashlib.sha256(f"1 {task}".encode()).hexdigest()[:12]
+    key = hashlib.sha256(f"{_CACHE_VERSION[task.name]} {task}".encode()).hexdigest()[:12]
     path = cache / f"{task.name}-{split}-{key}.npz"
     if not path.is_file():
         found = list(_GATHER[task.name](task, folder, cache, split))
@@ -139,6 +148,7 @@ def _marks(
     *,
     most: int = 10**6,
     source: str | None = None,
+    fitting: Callable[[Detections], NDArray[np.bool_]] | None = None,
 ) -> Iterator[tuple[NDArray[np.float32], tuple[str, ...], str]]:
     """Yield marked cells of a detection set, at most so many of each name an image; no allowed name leaves one out."""
     dataset = read_dataset(folder)
@@ -150,6 +160,7 @@ def _marks(
         if image.split != split or diameter is None or not len(image.truth):
             continue
         truth = image.truth.select(image.truth["ignored"] == 0)
+        truth = truth if fitting is None else truth.select(fitting(truth))
         names = truth["name"]
         chosen = [
             row
@@ -223,10 +234,25 @@ def _shapes(
     def own_name(name: str) -> tuple[str, ...]:
         return (name,) if name in SHAPES else ()
 
+    def of_field(name: str) -> tuple[str, ...]:
+        return UNREMARKABLE if name == RBC else ()
+
     yield from _marks(task, folder / "chula_rbc12", split, own_name)
     yield from _marks(task, folder / "sickle_uganda", split, own_name)
     yield from _without_sickle_cells(task, folder / "sickle_uganda", split)
+    # Other stains and microscopes, with the little that their boxes tell about shape.
+    for source in ("bccd", "deepbionet", "txl_pbc_cells", "iml_malaria"):
+        yield from _marks(task, folder / source, split, of_field, most=3, fitting=_round_and_usual)
     yield from _marks(task, phantom_folder(cache), split, own_name, most=6, source="phantom")
+
+
+def _round_and_usual(truth: Detections) -> NDArray[np.bool_]:
+    """Tell which boxes are those of round red cells as large as most of their field."""
+    width, height = truth["x_max"] - truth["x_min"], truth["y_max"] - truth["y_min"]
+    size = np.sqrt(width * height)
+    usual = np.median(size[truth["name"] == RBC]) if (truth["name"] == RBC).any() else np.nan
+    is_round = np.maximum(width, height) <= _ROUND * np.minimum(width, height)
+    return np.asarray((truth["name"] == RBC) & is_round & (np.abs(size / usual - 1) <= _USUAL_SIZE))
 
 
 def _without_sickle_cells(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,26 +14,25 @@ import numpy as np
 import torch
 from scipy import special
 
-from hemato_lab.detectors.onnx import PARASITE, NetworkDetector
-from hemato_lab.evaluation.dataset import DetectionSet, read_dataset
+from hemato_lab.detectors.onnx import PARASITE
 from hemato_lab.evaluation.evidence import gather_evidence
-from hemato_lab.evaluation.fields import FieldOutcome
-from hemato_lab.evaluation.matching import match_greedily
-from hemato_lab.formats import open_smear
-from hemato_lab.imaging.calibration import calibrate
-from hemato_lab.imaging.tiling import read_tile
-from hemato_lab.networks import Network, read_network
-from hemato_lab.smear import Scale
-from hemato_lab.vocabulary import DETECTOR_CLASSES, RBC, is_a
+from hemato_lab.networks import read_network
+from hemato_lab.vocabulary import DETECTOR_CLASSES
 from models.training.calibration import best_threshold, fitted_line
 from models.training.detector_crops import RED_CELL_PX, STRIDE
 from models.training.export import ship, to_onnx
 from models.training.marked_fields import CHANNELS, MALARIA_FREE
 from models.training.network import CentreNetwork
 from models.training.train_detector import SEED, SHARES
+from models.training.validation_fields import parasitised, red_cells, see_validation_fields
 
 if TYPE_CHECKING:
-    from hemato_lab.evaluation.dataset import AnnotatedImage
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from hemato_lab.networks import Network
+    from models.training.validation_fields import SeenSet
 
 MARKED: Final = {
     "RBC": ("bccd", "deepbionet", "txl_pbc_cells", "iml_malaria"),
@@ -42,7 +40,8 @@ MARKED: Final = {
     "platelet": ("bccd", "txl_pbc_cells"),
 }
 """Sets whose marks a class is calibrated on; a validation image of deepbionet has red cells marked as platelets."""
-MOST_IMAGES: Final = 40
+LIKELY: Final = 0.3
+"""Score from which on a red cell is asked for parasites."""
 
 
 def main() -> None:
@@ -91,11 +90,13 @@ def calibrated(network: Network, folder: Path, without: str) -> dict[str, Any]:
     lines: dict[str, list[float]] = {}
     thresholds: dict[str, float] = {}
     names = sorted({name for sets in MARKED.values() for name in sets} | set(MALARIA_FREE))
-    seen = {name: _seen(network, folder / name) for name in names if name not in {without, "sickle_uganda"}}
+    seen = {
+        name: see_validation_fields(network, folder / name) for name in names if name not in {without, "sickle_uganda"}
+    }
     for name in DETECTOR_CLASSES:
         found = [
-            gather_evidence(dataset, images, outcomes, name, match="iou", ignore_incomplete=False)
-            for dataset, images, outcomes in (seen[key] for key in MARKED[name] if key in seen)
+            gather_evidence(one.dataset, one.images, one.outcomes, name, match="iou", ignore_incomplete=False)
+            for one in (seen[key] for key in MARKED[name] if key in seen)
         ]
         logits = [special.logit(np.clip(one.score, 1e-4, 1 - 1e-4)) for one in found]
         weight = [np.full(len(one.score), 1 / max(one.truth.sum(), 1)) for one in found]
@@ -112,49 +113,16 @@ def calibrated(network: Network, folder: Path, without: str) -> dict[str, Any]:
     return {"calibration": lines, "thresholds": thresholds}
 
 
-def _seen(network: Network, folder: Path) -> tuple[DetectionSet, list[AnnotatedImage], list[FieldOutcome]]:
-    """Run the network over a set's validation fields."""
-    dataset = read_dataset(folder)
-    if not isinstance(dataset, DetectionSet):
-        raise TypeError(f"{folder} holds no fields")
-    images = [image for image in dataset.images if image.split == "val"][:MOST_IMAGES]
-    outcomes = []
-    for image in images:
-        diameter = dataset.cell_diameter_px(image)
-        if diameter is None:
-            raise ValueError(f"{image.file_name} has no annotated scale")
-        field = open_smear(image.path).fields[0]
-        calibration = calibrate(field, Scale.from_rbc_diameter_px(diameter))
-        table = NetworkDetector(calibration, network, measured=False)(read_tile(field, 0, field.window, 0))
-        outcomes.append(FieldOutcome(table, diameter))
-    return replace(dataset, name=folder.name), images, outcomes
-
-
-def _parasites(
-    seen: dict[str, tuple[DetectionSet, list[AnnotatedImage], list[FieldOutcome]]],
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _parasites(seen: Mapping[str, SeenSet]) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64]]:
     """Return the parasite logits of likely red cells, whether they are parasitised, and their weights."""
     logits, right, weight = [], [], []
-    for dataset, images, outcomes in seen.values():
-        for image, outcome in zip(images, outcomes, strict=True):
-            cells = outcome.detections
-            red = cells.select((cells["name"] == RBC) & (cells["score"] >= 0.3))
-            infected = np.zeros(len(red), bool)
-            if dataset.name not in MALARIA_FREE:
-                truth = image.truth
-                apart = np.hypot(red["x"][:, None] - truth["x"], red["y"][:, None] - truth["y"])
-                agreement = 1 - apart / np.maximum(2 * truth["radius"], 1)
-                matched = match_greedily(agreement[np.argsort(-red["score"])], truth["ignored"] > 0)
-                order = np.argsort(-red["score"])
-                stage = np.array([is_a(str(name), RBC) and str(name) in _PARASITES for name in truth["name"]], bool)
-                infected[order[matched >= 0]] = stage[matched[matched >= 0]]
+    for name, one in seen.items():
+        for field in one.fields:
+            red = red_cells(field, LIKELY)
             logits.append(special.logit(np.clip(red["parasite_score"], 1e-4, 1 - 1e-4)))
-            right.append(infected)
-            weight.append(np.full(len(red), 1.0 if dataset.name not in MALARIA_FREE else 0.3))
+            right.append(parasitised(red, field, name))
+            weight.append(np.full(len(red), 1.0 if name not in MALARIA_FREE else 0.3))
     return np.concatenate(logits), np.concatenate(right), np.concatenate(weight)
-
-
-_PARASITES: Final = ("parasitised RBC", "ring trophozoite", "trophozoite", "schizont", "gametocyte")
 
 
 if __name__ == "__main__":

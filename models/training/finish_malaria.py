@@ -1,0 +1,92 @@
+"""The joint score of detector and malaria classifier, fitted on validation fields and written into the classifier.
+
+Usage: ``python -m models.training.finish_malaria DATASETS OUT`` from the project's folder, after both models have been
+written to OUT.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import onnx
+from scipy import special
+
+from hemato_lab.classifiers.network import NetworkClassifier
+from hemato_lab.networks import read_network
+from hemato_lab.pipeline.naming import SUREST, SUSPICION, UNINFECTED, CellNamer, joint_score
+from hemato_lab.vocabulary import RBC
+from models.training.calibration import fitted_plane
+from models.training.export import ship, with_metadata
+from models.training.validation_fields import parasitised, red_cells, see_validation_fields
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+SETS: Final = ("iml_malaria", "bccd", "chula_rbc12", "deepbionet", "txl_pbc_cells")
+MOST_FALSE: Final = 0.5e-3
+"""False parasites a red cell at the operating threshold, at most."""
+
+
+def main() -> None:
+    """Fit from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("datasets", type=Path)
+    parser.add_argument("out", type=Path)
+    options = parser.parse_args()
+    path = options.out / "malaria.onnx"
+    plane = joint(options.datasets, options.out)
+    model = onnx.load(path)
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    ship(with_metadata(model, metadata | {"with_detector": plane}), options.out, "malaria")
+    print(json.dumps(plane))
+
+
+def joint(datasets: Path, models: Path) -> dict[str, float]:
+    """Return the plane over the log-odds of both and the threshold of the score that it gives."""
+    detector = read_network(models / "detector.onnx")
+    classifier = NetworkClassifier("malaria", read_network(models / "malaria.onnx"))
+    least = detector.card.thresholds[RBC]
+    first, second, infected, weight = [], [], [], []
+    for name in SETS:
+        for field in see_validation_fields(detector, datasets / name).fields:
+            red = red_cells(field, least)
+            truth = parasitised(red, field, name)
+            seen = CellNamer(field.calibration, {"malaria": classifier}).classified("malaria", field.tile, red)
+            first.append(red["parasite_score"])
+            second.append(1 - seen.probabilities[:, seen.classes.index(UNINFECTED)])
+            infected.append(truth)
+            weight.append(np.full(len(red), 1.0 if name == "iml_malaria" else 0.3))
+    return fitted(np.concatenate(first), np.concatenate(second), np.concatenate(infected), np.concatenate(weight))
+
+
+def fitted(detector: Floats, classifier: Floats, infected: NDArray[np.bool_], weight: Floats) -> dict[str, float]:
+    """Fit the plane on the cells that the classifier is asked about; the threshold counts all."""
+    asked = detector >= SUSPICION
+    features = np.stack([special.logit(np.clip(score, SUREST, 1 - SUREST)) for score in (detector, classifier)], axis=1)
+    slopes = fitted_plane(features[asked], infected[asked], weight[asked])
+    plane: dict[str, Any] = dict(zip(("detector", "classifier", "intercept"), slopes, strict=True))
+    score = np.where(asked, joint_score(detector, classifier, plane), 0.0)
+    return plane | {"threshold": operating_threshold(score, infected)}
+
+
+def operating_threshold(score: Floats, infected: NDArray[np.bool_]) -> float:
+    """Return the score with the highest F1 among those with few enough false parasites."""
+    levels = np.round(np.arange(0.05, 0.991, 0.01), 2)
+    best, threshold = -1.0, float(levels[-1])
+    for level in levels:
+        called = score >= level
+        right, wrong = np.sum(called & infected), np.sum(called & ~infected)
+        f1 = 2 * right / max(np.sum(called) + np.sum(infected), 1)
+        if wrong / len(score) <= MOST_FALSE and f1 > best:
+            best, threshold = float(f1), float(level)
+    return threshold
+
+
+if __name__ == "__main__":
+    main()
