@@ -74,6 +74,11 @@ CHECKS: Final = {
         "Overlapping cells are missed or merged, and cells lie differently beyond the monolayer: "
         "all estimates are less certain than their limits say.",
     ),
+    "content": Check(
+        "Content",
+        "Whether the picture shows a thin blood film: its stained area is that of cells, most of them red.",
+        "Nothing that was found may be a blood cell; in a thick film red cells are dissolved, and no density holds.",
+    ),
     "scale": Check(
         "Scale",
         "Whether the red cells of the field have the size that the scale gives them.",
@@ -107,6 +112,11 @@ MEASUREMENTS: Final = {
     ),
     "overlap_share": Measurement(
         "Overlapping red cells, %", "Share of the red cells found that overlap or touch others.", percent=True
+    ),
+    "explained_share": Measurement(
+        "Stained area within cells, %",
+        "Share of what stands out from the background that lies in cells found.",
+        percent=True,
     ),
 }
 """By the key in a report's ``quality``."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hemato_lab.imaging.calibration import FieldCalibration
+    from hemato_lab.imaging.content import FieldContent
     from hemato_lab.smear import Field
 
 WIDEST_EDGE_UM: Final = 1.6
@@ -115,7 +116,12 @@ def measure_optics(field: Field, calibration: FieldCalibration) -> FieldOptics:
 
 
 def quality_gates(
-    optics: FieldOptics, *, red_cells: int, overlapped: int, area_mm2: float, scale_disagreement: float | None
+    optics: FieldOptics,
+    content: FieldContent,
+    *,
+    overlapped: int,
+    area_mm2: float,
+    scale_disagreement: float | None,
 ) -> dict[str, Any]:
     """Judge a field.
 
@@ -123,8 +129,10 @@ def quality_gates(
     ----------
     optics : FieldOptics
         Measured before.
-    red_cells, overlapped : int
-        Red cells found, and how many of them were split from groups.
+    content : FieldContent
+        What was found.
+    overlapped : int
+        How many of the red cells found were split from groups.
     area_mm2 : float
         Lit area of the field.
     scale_disagreement : float or None
@@ -135,6 +143,7 @@ def quality_gates(
     dict
         For each check ``"ok"`` or what is wrong, and the measured values, rounded; JSON-ready.
     """
+    red_cells = content.red_cells
     per_mm2 = red_cells / area_mm2 if area_mm2 > 0 else 0.0
     overlap = overlapped / red_cells if red_cells else 0.0
     return {
@@ -143,6 +152,7 @@ def quality_gates(
         "background": _background(optics),
         "stain": _stain(optics),
         "monolayer": _monolayer(red_cells, per_mm2, overlap),
+        "content": content.verdict,
         "scale": _scale(scale_disagreement),
         "edge_width_um": round(optics.edge_width_um, 2),
         "background_level": round(optics.background_level),
@@ -152,6 +162,7 @@ def quality_gates(
         "lit_share": round(optics.lit_share, 3),
         "red_cells_per_mm2": round(per_mm2),
         "overlap_share": round(overlap, 3),
+        "explained_share": None if content.explained_share is None else round(content.explained_share, 3),
     }
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from hemato_lab.classifiers import NETWORKS
+from hemato_lab.classifiers import NETWORKS, Classification
 from hemato_lab.classifiers.crops import cut_cells
 from hemato_lab.classifiers.network import NetworkClassifier
 from hemato_lab.vocabulary import RBC, WBC
@@ -21,7 +21,6 @@ from hemato_lab.vocabulary import RBC, WBC
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hemato_lab.classifiers import Classification
     from hemato_lab.detections import Detections
     from hemato_lab.imaging.calibration import FieldCalibration
     from hemato_lab.smear import Tile
@@ -31,6 +30,8 @@ Rows = NDArray[np.intp]
 
 UNCLASSIFIED: Final = "unclassified WBC"
 UNCATEGORISED: Final = "uncategorised RBC"
+NORMAL: Final = "normal RBC"
+SIZES: Final = ("macrocyte", "microcyte")
 UNINFECTED: Final = "uninfected RBC"
 COLUMNS: Final = ("name_confidence", "parasite_score")
 """Columns that naming adds or fills: probability of a cell's name, and of a parasite in a red cell; NaN where not
@@ -62,6 +63,17 @@ def joint_score(detector: Floats, classifier: Floats, plane: Mapping[str, float]
     """
     first, second = (special.logit(np.clip(score, SUREST, 1 - SUREST)) for score in (detector, classifier))
     return np.asarray(special.expit(plane["detector"] * first + plane["classifier"] * second + plane["intercept"]))
+
+
+def without_sizes(seen: Classification) -> Classification:
+    """Take cells of another size for normal ones: a scale that rests on red cells cannot judge theirs.
+
+    DOMAIN.md section 2.3.
+    """
+    columns = {name: seen.probabilities[:, index].copy() for index, name in enumerate(seen.classes)}
+    for name in SIZES:
+        columns[NORMAL] += columns.pop(name)
+    return Classification(tuple(columns), np.stack(list(columns.values()), axis=1), seen.unknown)
 
 
 @dataclass(frozen=True)
@@ -117,6 +129,8 @@ class CellNamer:
     def _name_shapes(self, tile: Tile, cells: Detections, rows: Rows, named: _Names) -> None:
         if len(rows):
             seen = self.classified("red-cell-shape", tile, cells.select(rows))
+            if self.calibration.scale.origin != "stated um/px":
+                seen = without_sizes(seen)
             named.give(rows, np.where(seen.unknown, UNCATEGORISED, seen.names), seen)
 
     def _name_parasites(self, tile: Tile, cells: Detections, rows: Rows, named: _Names) -> Rows:

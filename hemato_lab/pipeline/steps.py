@@ -15,6 +15,7 @@ from hemato_lab.detectors import DEFAULT_DETECTOR, check_detector
 from hemato_lab.errors import ConfigError
 from hemato_lab.formats import open_smear
 from hemato_lab.imaging.calibration import FieldCalibration, calibrate
+from hemato_lab.imaging.content import NO_FILM, content_of
 from hemato_lab.imaging.illumination import fit_illumination
 from hemato_lab.imaging.quality import measure_optics, quality_gates
 from hemato_lab.imaging.scale import Each, ScaleReading, read_scale
@@ -193,8 +194,9 @@ def _statistics(
 
 
 def _nothing_to_see(gates: Mapping[str, Any]) -> bool:
-    """Tell whether a field is dark, blinded or blank, so that no count of it means anything."""
-    return bool(gates["red_cell_density"] == 0 and gates["exposure"] != "ok")
+    """Tell whether a field is dark, blinded, blank or something else, so that no count of it means anything."""
+    blank = gates["red_cell_density"] == 0 and gates["exposure"] != "ok"
+    return bool(blank or gates["content"].startswith(NO_FILM))
 
 
 def _quality(
@@ -204,13 +206,12 @@ def _quality(
     quality: dict[str, Any] = {}
     for index, field in enumerate(smear.fields):
         calibration = calibrations[index]
-        red = (detections["field"] == index) & detections.of_kind(RBC)
-        overlapped = (
-            np.nan_to_num(detections["overlapped"][red]) if "overlapped" in detections.features else np.zeros(0)
-        )
+        found = detections.select(detections["field"] == index)
+        red = found.select(found.of_kind(RBC))
+        overlapped = np.nan_to_num(red.columns.get("overlapped", np.zeros(len(red))))
         quality[field.name] = quality_gates(
             measure_optics(field, calibration),
-            red_cells=int(np.count_nonzero(red)),
+            content_of(calibration, found),
             overlapped=int(np.count_nonzero(overlapped)),
             area_mm2=reading.scale.area_mm2(calibration.lit_pixels),
             scale_disagreement=reading.disagreement(index),

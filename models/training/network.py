@@ -97,3 +97,21 @@ class CellNetwork(nn.Module):
         """Return logits and pooled features."""
         pooled = self.body(crops).mean(dim=(2, 3))
         return self.classes(self.drop(pooled)), pooled
+
+
+class MirroredViews(nn.Module):
+    """A classifier of cells that looks at each crop as it is, mirrored left to right, top to bottom, and both ways.
+
+    Logits and features are the means over the four views: a cell on a slide has no upper side.
+    """
+
+    def __init__(self, network: CellNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, crops: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits of classes and features, of the shapes of the classifier's own."""
+        views = [crops, crops.flip(3), crops.flip(2), crops.flip((2, 3))]
+        seen = [self.network(view) for view in views]
+        logits, features = (torch.stack([view[part] for view in seen]).mean(dim=0) for part in (0, 1))
+        return logits, features

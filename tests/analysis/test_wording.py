@@ -4,6 +4,7 @@ import pytest
 
 from hemato_lab.analysis import wording
 from hemato_lab.detectors import DETECTORS
+from hemato_lab.imaging.content import FieldContent
 from hemato_lab.imaging.quality import FieldOptics, quality_gates
 from hemato_lab.smear import Scale
 
@@ -22,7 +23,7 @@ def test_everything_that_the_checks_say_has_words():
         has_colour=True,
         lit_share=1.0,
     )
-    gates = quality_gates(optics, red_cells=100, overlapped=5, area_mm2=0.02, scale_disagreement=0.0)
+    gates = quality_gates(optics, FieldContent(0.9, 100, 2, 5), overlapped=5, area_mm2=0.02, scale_disagreement=0.0)
     assert list(gates) == [*wording.CHECKS, *wording.MEASUREMENTS]
     for key in gates:
         words = wording.heading(key)

@@ -10,6 +10,7 @@ import pytest
 from hemato_lab import vocabulary
 from hemato_lab.detections import Detections
 from hemato_lab.imaging.calibration import calibrate
+from hemato_lab.imaging.content import FieldContent
 from hemato_lab.imaging.quality import FieldOptics, measure_optics, quality_gates
 from hemato_lab.phantom import Recipe
 from hemato_lab.smear import Field, Scale
@@ -17,7 +18,7 @@ from hemato_lab.smear import Field, Scale
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-GATES = ("focus", "exposure", "background", "stain", "monolayer", "scale")
+GATES = ("focus", "exposure", "background", "stain", "monolayer", "content", "scale")
 PALE = ("stain", "haemoglobin", (0.02, 0.05, 0.04))
 SPOILED = {
     "focus": [("camera", "blur_um", 1.2)],
@@ -41,7 +42,7 @@ def gates_of(phantom: Phantom, disagreement: float | None = None) -> dict[str, A
     red = np.array([vocabulary.detector_class(name) == vocabulary.RBC for name in truth["name"].tolist()], bool)
     return quality_gates(
         optics_of(phantom),
-        red_cells=int(red.sum()),
+        FieldContent(0.9, int(red.sum()), 0, 0),
         overlapped=int(truth["overlapped"][red].sum()),
         area_mm2=field.window.area * recipe.um_per_px**2 * 1e-6,
         scale_disagreement=disagreement,
@@ -110,20 +111,25 @@ def good(phantom: Callable[..., Phantom]) -> FieldOptics:
     return optics_of(phantom("normal"))
 
 
-COUNTS: dict[str, Any] = {"red_cells": 80, "overlapped": 4, "area_mm2": 0.01, "scale_disagreement": None}
+COUNTS: dict[str, Any] = {
+    "content": FieldContent(0.9, 80, 1, 4),
+    "overlapped": 4,
+    "area_mm2": 0.01,
+    "scale_disagreement": None,
+}
 
 
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
         # DOMAIN.md section 2.4: below 2,000 per mm2 too thin, above 13,000 too thick, more than a fifth in overlap
-        ({"red_cells": 15}, "too thin"),
-        ({"red_cells": 25}, "ok"),
-        ({"red_cells": 125}, "ok"),
-        ({"red_cells": 140}, "too thick"),
+        ({"content": FieldContent(0.9, 15, 1, 4)}, "too thin"),
+        ({"content": FieldContent(0.9, 25, 1, 4)}, "ok"),
+        ({"content": FieldContent(0.9, 125, 1, 4)}, "ok"),
+        ({"content": FieldContent(0.9, 140, 1, 4)}, "too thick"),
         ({"overlapped": 15}, "ok"),
         ({"overlapped": 20}, "too thick: 25 % of the red cells overlap or touch"),
-        ({"red_cells": 5, "overlapped": 0}, "not assessed: too few red cells"),
+        ({"content": FieldContent(0.9, 5, 1, 4), "overlapped": 0}, "not assessed: too few red cells"),
         ({"area_mm2": 0.0}, "too thin"),
     ],
 )
