@@ -93,7 +93,7 @@ def test_detector_classes_are_their_own_widest_name_without_denominator(name: st
         ("band neutrophil", ("band neutrophil", "neutrophil", "WBC")),
         ("myelocyte", ("myelocyte", "immature granulocyte", "WBC")),
         ("reactive lymphocyte", ("reactive lymphocyte", "lymphocyte", "WBC")),
-        ("ring trophozoite", ("ring trophozoite", "RBC")),
+        ("ring trophozoite", ("ring trophozoite", "parasitised RBC", "RBC")),
         ("giant platelet", ("giant platelet", "platelet")),
         ("rouleaux", ("rouleaux",)),
         ("stain precipitate", ("stain precipitate", "artefact")),

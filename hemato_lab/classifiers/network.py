@@ -15,7 +15,7 @@ from hemato_lab.errors import ModelError
 from hemato_lab.networks import Network, load_network, model_sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -61,6 +61,20 @@ class NetworkClassifier:
         """What the network looks at."""
         card = self.card
         return CropShape(card.crop_px or 0, card.rbc_diameter_px)
+
+    @property
+    def with_detector(self) -> Mapping[str, float]:
+        """How its answers go together with the detector's (`NetworkCard.with_detector`).
+
+        Raises
+        ------
+        ModelError
+            If the file does not say.
+        """
+        if not self.card.with_detector:
+            problem = "does not say how its answers go together with the detector's"
+            raise ModelError(problem, subject=self.name, hint="finish it with models/training/finish_malaria.py")
+        return self.card.with_detector
 
     @cached_property
     def _loaded(self) -> Network:

@@ -42,7 +42,7 @@ FIELD_OF_VIEW: Final = 96
 """Grid cells: what lies farther away changes nothing at a place."""
 SURROUND: Final = 16
 """Grid cells of nothing around the field, as in training, by which the network knows the field's border."""
-NEIGHBOURHOOD: Final = 48
+NEIGHBOURHOOD: Final = 32
 """Grid cells around a tile's core in which cells are found too, because they compete with those of the core."""
 LEAST_SCORE: Final = 0.02
 """Candidates below are left out of the table altogether."""

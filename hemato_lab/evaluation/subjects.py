@@ -95,10 +95,11 @@ def _pipeline(detector: str, model: str | None, *, names: bool, minimum_score: f
 
 def parasite_reader(detector: str, model: str | None = None) -> Reader:
     """Return what finds and names parasites in fields, with the score from which on one is called."""
+    from hemato_lab.classifiers.network import NetworkClassifier
     from hemato_lab.pipeline.finding import make_finder
 
     finder = make_finder(detector, model=model, names=True)
-    return Reader(detector, finder.models(), load_network("malaria").card.with_detector["threshold"])
+    return Reader(detector, finder.models(), NetworkClassifier("malaria").with_detector["threshold"])
 
 
 def reader_named(name: str) -> Classifier:

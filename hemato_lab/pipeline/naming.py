@@ -138,7 +138,7 @@ class CellNamer:
         if len(rows) == 0:
             return rows
         seen = self.classified("malaria", tile, cells.select(rows))
-        plane = self.classifiers["malaria"].card.with_detector
+        plane = self.classifiers["malaria"].with_detector
         stages = [index for index, name in enumerate(seen.classes) if name != UNINFECTED]
         probability = seen.probabilities[:, stages]
         named.parasite[rows] = joint_score(named.parasite[rows], probability.sum(axis=1), plane)

@@ -14,11 +14,11 @@ from models.training.marked_fields import CHANNELS, GRID_CELLS, Knowledge, Marke
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-RED_CELL_PX: Final = 24.0
+RED_CELL_PX: Final = 16.0
 """Diameter of a red cell in what the detector sees."""
 STRIDE: Final = 2
 """Side of an output cell in input pixels."""
-CROP: Final = 160
+CROP: Final = 112
 """Side of a training crop in input pixels."""
 SIZE_JITTER: Final = 0.2
 """The ruler is seldom wrong by more; natural logarithm, uniform."""
@@ -27,7 +27,7 @@ UNMARKED_CELL_WEIGHT: Final = 0.35
 """Of a stained place that nobody marked where marking was not exhaustive: less likely a cell than others."""
 UNMARKED_AT_BORDER_WEIGHT: Final = 0.7
 """The same where the field's border cuts cells: annotators leave out those of which little shows."""
-BORDER: Final = 14.0
+BORDER: Final = 0.6 * RED_CELL_PX
 """Width of the field's border, and of the band along an edge of the crop that cuts cells which nobody else cuts."""
 OVERSTEP: Final = 0.16
 """Share of its side by which a crop may reach beyond the field."""

@@ -35,7 +35,7 @@ SHARES: Final = {
     "phantom": 0.08,
 }
 """Share of the training crops that each set gives."""
-BATCH: Final = 8
+BATCH: Final = 12
 RATE: Final = 2e-3
 SEED: Final = 20
 CLASS_WEIGHTS: Final = (1.0, 3.0, 3.0, 3.0)

@@ -20,7 +20,7 @@ import statistics
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,8 +29,6 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from hemato_lab.detections import OPERATING_SCORE, Detections
-from hemato_lab.detectors import make_detector
 from hemato_lab.errors import HematoError, ScaleNotCredibleError
 from hemato_lab.evaluation.dataset import DetectionSet, read_dataset
 from hemato_lab.formats import open_smear
@@ -38,14 +36,17 @@ from hemato_lab.formats.caching import WHOLE_IMAGES
 from hemato_lab.imaging.calibration import calibrate
 from hemato_lab.imaging.illumination import fit_illumination
 from hemato_lab.imaging.scale import read_scale
-from hemato_lab.imaging.tiling import margin_px, read_tile
 from hemato_lab.phantom import RECIPES, phantom_smear
+from hemato_lab.pipeline.finding import make_finder
 from hemato_lab.smear import RED_CELL_DIAMETER_UM
 from hemato_lab.vocabulary import RBC, detector_class
 from tests.benchmarks import yolo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from hemato_lab.detections import Detections
+    from hemato_lab.pipeline.finding import Finder
 
 SETS = ("bccd", "deepbionet", "txl_pbc_cells")
 GOAL, STRETCH = 10.0, 20.0
@@ -62,6 +63,8 @@ PEERS = {
 }
 
 
+WORK = {"boxes": (False, False), "measured": (True, False), "named": (True, True)}
+"""How much is done for each cell: whether it is outlined and measured, and named by classifiers."""
 WAYS = ("throughput", "latency")
 Times = tuple[float, float, float]
 """Milliseconds an image: ours, ours with the ruler, the peer at its best."""
@@ -112,25 +115,19 @@ def subjects(folder: Path | None, scratch: Path, split: str, most: int) -> dict[
     return found or {"phantoms": phantoms(scratch, most)}
 
 
-def ours(detector: str, picture: Picture, *, stated: bool = True) -> Detections:
+def ours(finder: Finder, picture: Picture, *, stated: bool = True) -> Detections:
     """What `analyze` does from the file to the table of one field, without quality, statistics and report."""
     smear = open_smear(picture.path, rbc_diameter_px=picture.rbc_diameter_px if stated else None)
     field = smear.fields[0]
-    illumination = None
-    if smear.scale is None:
-        illumination = fit_illumination(field)
-        scale = read_scale(smear, {0: illumination}).scale
-    else:
-        scale = smear.scale
+    illumination = fit_illumination(field)
+    scale = smear.scale or read_scale(smear, {0: illumination}).scale
     calibration = calibrate(field, scale, illumination)
-    tile = read_tile(field, 0, field.window, margin_px(scale.rbc_diameter_px))
-    cells = make_detector(detector, calibration)(tile)
-    return cells.select(cells["score"] >= OPERATING_SCORE).sorted()
+    return finder.cells(replace(smear, scale=scale), [calibration], tile_size=None, threads=1, progress=None)
 
 
-def by_ruler(detector: str, picture: Picture) -> Detections | None:
+def by_ruler(finder: Finder, picture: Picture) -> Detections | None:
     try:
-        return ours(detector, picture, stated=False)
+        return ours(finder, picture, stated=False)
     except ScaleNotCredibleError:
         return None
 
@@ -177,10 +174,10 @@ def assert_plausible(name: str, pictures: Sequence[Picture], tables: Sequence[De
 
 
 def measure(
-    name: str, pictures: Sequence[Picture], detector: str, peers: Mapping[str, yolo.Yolo], rounds: int
+    name: str, pictures: Sequence[Picture], finder: Finder, peers: Mapping[str, yolo.Yolo], rounds: int
 ) -> dict[str, Times]:
     """Times for each way of timing."""
-    table, ruled = partial(ours, detector), partial(by_ruler, detector)
+    table, ruled = partial(ours, finder), partial(by_ruler, finder)
     assert_plausible(name, pictures, [table(picture) for picture in pictures])
     refused = sum(ruled(picture) is None for picture in pictures)
     if refused:
@@ -209,8 +206,8 @@ def pooled(sets: Mapping[str, Sequence[Picture]], measured: Measured, way: str) 
     return np.average([times[way] for times in measured.values()], axis=0, weights=weights)
 
 
-def report(detector: str, sets: Mapping[str, Sequence[Picture]], measured: Measured) -> None:
-    print(f"{detector} detector against {yolo.PARAMETERS / 1e6:.1f} M parameters, {yolo.GFLOPS} GFLOPs at 640 x 640;")
+def report(title: str, sets: Mapping[str, Sequence[Picture]], measured: Measured) -> None:
+    print(f"{title} against {yolo.PARAMETERS / 1e6:.1f} M parameters, {yolo.GFLOPS} GFLOPs at 640 x 640;")
     print(f"milliseconds an image on {THREADS} threads, decoding included")
     print(f"{'':<12}{'set':<16}{'ours':>9}{'peer':>10}{'ratio':>9}{'with ruler':>14}{'ratio':>9}")
     for way in WAYS:
@@ -226,6 +223,12 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--detector", default="onnx")
+    parser.add_argument(
+        "--work",
+        choices=WORK,
+        default="boxes",
+        help="boxes and scores, as the peer; outlines too; names too",
+    )
     parser.add_argument("--images", type=int, default=12, help="of each set")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--split", default="val")
@@ -240,15 +243,14 @@ def main(arguments: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory() as scratch:
         sets = subjects(Path(named) if named else None, Path(scratch), options.split, options.images)
         peers = {label: make() for label, make in PEERS.items()}
+        outlined, named_cells = WORK[options.work]
         try:
-            measured = {
-                name: measure(name, pictures, options.detector, peers, options.rounds)
-                for name, pictures in sets.items()
-            }
+            finder = make_finder(options.detector, names=named_cells, measured=outlined)
+            measured = {name: measure(name, pictures, finder, peers, options.rounds) for name, pictures in sets.items()}
         except HematoError as error:
             print(f"detection: {error}")
             return 2
-    report(options.detector, sets, measured)
+    report(f"{options.detector} detector, {options.work},", sets, measured)
     mine, _, theirs = pooled(sets, measured, "throughput")
     ratio = theirs / mine
     print(

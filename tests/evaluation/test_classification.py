@@ -16,18 +16,24 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+UNSURE = 0.58
+
+
 class Told:
-    """Answers with probabilities written into the first pixels of each crop."""
+    """Answers with probabilities written into the first pixels of each crop; knows none below `UNSURE`."""
 
     name = "told"
     model_sha256 = "ab" * 32
 
     def __init__(self, classes: tuple[str, ...]) -> None:
         self.classes = classes
+        self.told_diameter: float | None = None
 
-    def classify(self, crops: Sequence[np.ndarray]) -> Classification:
+    def classify(self, crops: Sequence[np.ndarray], *, rbc_diameter_px: float | None = None) -> Classification:
+        self.told_diameter = rbc_diameter_px
         rows = [crop[0, : len(self.classes), 0] / 100.0 for crop in crops]
-        return Classification(self.classes, np.array(rows).reshape(len(crops), len(self.classes)))
+        table = np.array(rows).reshape(len(crops), len(self.classes))
+        return Classification(self.classes, table, table.max(axis=1) < UNSURE)
 
 
 def crop_set(rows: Sequence[tuple[str, Sequence[int], str]]) -> tuple[CropSet, Any]:
@@ -74,7 +80,19 @@ def test_a_binary_set_worked_by_hand() -> None:
     # 15 bins: .9 | .6 right and .55 wrong share none: 8/15 < .55 <= 9/15 holds .6 too; .7; .8
     expected = (0.1 + abs(1.15 - 1) + 0.7 + 0.2) / 5
     assert result["ece"] == pytest.approx(expected, abs=1e-6)
+    # only the wrong .55 is below what the classifier knows
+    assert result["unknown"] == pytest.approx(1 / 5, abs=1e-6)
+    assert result["accuracy_known"] == pytest.approx(3 / 4, abs=1e-6)
+    assert result["left_out"] == {}
     json.dumps(result, allow_nan=False)
+
+
+def test_a_stated_diameter_reaches_the_classifier_and_the_result() -> None:
+    dataset, read = crop_set([(POSITIVE, (90, 10), "a"), (NEGATIVE, (20, 80), "b")])
+    classifier = Told((POSITIVE, NEGATIVE))
+    result = evaluate_crops(dataset, classifier, read, split="test", rbc_diameter_px=40.0).to_json()
+    assert classifier.told_diameter == 40.0
+    assert result["scale"] == {"rbc_diameter_px": 40.0, "origin": "stated"}
 
 
 def test_the_area_does_not_depend_on_which_name_is_positive() -> None:

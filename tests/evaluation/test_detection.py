@@ -57,6 +57,8 @@ def test_one_field_worked_by_hand(build: Build, table: Table) -> None:
     assert red["ap50"] == pytest.approx(1 / 3 + 1 / 3 * 2 / 3, abs=1e-6)
     assert red["precision"] == red["recall"] == red["f1"] == pytest.approx(2 / 3, abs=1e-6)
     assert (red["count_bias"], red["count_mae"], red["count_fields"], red["count_truth"]) == (0.0, 0.0, 1, 3.0)
+    # of the three that are reported: .9 true, .8 false, .7 true, each in a bin of its own
+    assert red["ece"] == pytest.approx((0.1 + 0.8 + 0.3) / 3, abs=1e-6)
     assert white["ap50"] == 1.0
     assert (white["precision"], white["recall"], white["f1"]) == (None, 0.0, 0.0)
     assert (white["count_bias"], white["count_mae"]) == (-1.0, 1.0)
@@ -88,9 +90,22 @@ def test_the_json_has_the_documented_names(build: Build, table: Table) -> None:
     assert result["images"] == 2
     assert result["notice"] == "For Research Use Only. Not for use in diagnostic procedures."
     for scores in result["classes"].values():
-        assert {"truth", "ap50", "precision", "recall", "f1", "threshold", "count_bias", "count_mae"} < set(scores)
-        assert set(scores["limits"]) == {"ap50", "precision", "recall", "f1", "count_bias", "count_mae"}
+        figures = {"ap50", "precision", "recall", "f1", "ece", "count_bias", "count_mae", "count_error"}
+        assert {"truth", "threshold", *figures} < set(scores)
+        assert set(scores["limits"]) == figures
     json.dumps(result, allow_nan=False)
+
+
+def test_the_count_error_is_relative_to_the_marked_cells_of_each_field(build: Build, table: Table) -> None:
+    dataset = build([[("RBC", 50 * i, 50, 40) for i in range(1, 5)], [("RBC", 50, 50, 40), ("RBC", 150, 50, 40)], []])
+    found = [
+        table([("RBC", 50 * i, 50, 40, 0.9) for i in range(1, 6)]),  # 5 of 4
+        table([("RBC", 50, 50, 40, 0.9)]),  # 1 of 2
+        table([("RBC", 50, 50, 40, 0.9)]),  # 1 of none, of which no share can be taken
+    ]
+    red = scored(dataset, found)["classes"]["RBC"]
+    assert red["count_error"] == pytest.approx((1 / 4 + 1 / 2) / 2, abs=1e-6)
+    assert red["count_mae"] == 1.0
 
 
 def test_names_roll_up_to_their_detector_class(build: Build, table: Table) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hemato_lab.errors import ConfigError
-from hemato_lab.evaluation.naming import CommonNames, common_names
+from hemato_lab.evaluation.naming import CommonNames, common_names, has_name
 
 
 def named(labels: list[str], classes: list[str]) -> CommonNames:
@@ -36,8 +36,26 @@ def test_labels_that_cannot_be_answered_are_named() -> None:
 
 
 def test_red_cells_are_not_all_one_just_because_they_are_red() -> None:
-    with pytest.raises(ConfigError, match="no class for ring trophozoite, gametocyte"):
+    with pytest.raises(ConfigError, match="no class for sickle cell, target cell"):
+        named(["sickle cell", "target cell"], ["parasitised RBC", "uninfected RBC"])
+
+
+def test_stages_are_kinds_of_parasitised_cells() -> None:
+    with pytest.raises(ConfigError, match="one class for all labels"):
         named(["ring trophozoite", "gametocyte"], ["parasitised RBC", "uninfected RBC"])
+    names = named(["parasitised RBC", "uninfected RBC"], ["uninfected RBC", "ring trophozoite", "gametocyte"])
+    assert names.scored == names.answers == ("parasitised RBC", "uninfected RBC")
+    np.testing.assert_allclose(
+        names.pool(["uninfected RBC", "ring trophozoite", "gametocyte"], np.array([[0.2, 0.5, 0.3]])), [[0.8, 0.2]]
+    )
+
+
+@pytest.mark.parametrize(
+    ("label", "known"),
+    [("neutrophil", True), ("early blast", True), ("band neutrophil", True), ("basophil", False), ("WBC", True)],
+)
+def test_a_label_has_a_name_of_its_own_a_kind_or_a_wider_one(label: str, *, known: bool) -> None:
+    assert has_name(label, ["neutrophil", "blast"]) == known
 
 
 def test_one_name_for_everything_is_refused() -> None:

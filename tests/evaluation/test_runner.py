@@ -48,7 +48,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, float | None]
     """Put a detector in the pipeline's place that finds one white cell, and remember what it was asked."""
     calls: list[tuple[str, str, float | None]] = []
 
-    def stand_in(detector: str) -> Callable[[Path, float | None], FieldOutcome]:
+    def stand_in(detector: str, model: str | None) -> Callable[[Path, float | None], FieldOutcome]:
+        assert model is None
+
         def detect(path: Path, rbc_diameter_px: float | None) -> FieldOutcome:
             calls.append((detector, path.name, rbc_diameter_px))
             found = {"field": [0], "x": [29.5], "y": [64.5], "radius": [30.0], "name": ["WBC"], "score": [0.9]}
@@ -67,7 +69,7 @@ def run(*arguments: object) -> Any:
 
 
 def test_crops_go_to_the_classifier(crop_folder: Path) -> None:
-    result = runner.run_evaluation(crop_folder, split="val")
+    result = runner.run_evaluation(crop_folder, split="val", classifier="classical")
     assert (result["classifier"], result["crops"], result["accuracy"], result["auc"]) == ("classical", 2, 1.0, 1.0)
 
 
@@ -75,14 +77,21 @@ def test_crops_go_to_the_classifier(crop_folder: Path) -> None:
 def test_the_pipeline_is_asked_for_one_image(
     crop_folder: Path, monkeypatch: pytest.MonkeyPatch, diameter: float | None
 ) -> None:
-    def analyze(smear: Smear, *, detector: str, minimum_score: float) -> SimpleNamespace:
+    def analyze(smear: Smear, **settings: object) -> SimpleNamespace:
         # Average precision needs the candidates below the operating score too.
-        assert (len(smear), detector, minimum_score) == (1, "some", 0.0)
+        assert len(smear) == 1
+        assert settings == {
+            "detector": "some",
+            "model": "a.onnx",
+            "names": False,
+            "minimum_score": 0.0,
+            "measured": False,
+        }
         assert (smear.scale is None) == (diameter is None)
         return SimpleNamespace(smear=smear, detections=Detections.empty(("area_um2",)))
 
     monkeypatch.setitem(sys.modules, "hemato_lab.pipeline", SimpleNamespace(analyze=analyze))
-    outcome = runner.pipeline_detect("some")(crop_folder / "images" / "True.png", diameter)
+    outcome = runner.pipeline_detect("some", "a.onnx")(crop_folder / "images" / "True.png", diameter)
     assert outcome.rbc_diameter_px == diameter
     assert outcome.refused == (diameter is None)
     assert outcome.detections.features == ("area_um2",)
@@ -102,9 +111,15 @@ def test_fields_go_to_the_detector(
 def test_the_wrong_kind_of_option_is_refused(document: dict[str, Any], write: Write, crop_folder: Path) -> None:
     with pytest.raises(ConfigError, match="crops, to which --detector"):
         runner.run_evaluation(crop_folder, split="val", detector="classical")
+    with pytest.raises(ConfigError, match="crops, to which --parasites"):
+        runner.run_evaluation(crop_folder, split="val", parasites=True)
     (crop_folder / "labels.csv").unlink()
-    with pytest.raises(ConfigError, match="whole fields, to which --classifier"):
-        runner.run_evaluation(write(document), split="test", classifier="classical")
+    folder = write(document)
+    with pytest.raises(ConfigError, match="whole fields, to which --rbc-diameter-px"):
+        runner.run_evaluation(folder, split="test", rbc_diameter_px=40.0)
+    for option in ("detector", "model", "parasites"):
+        with pytest.raises(ConfigError, match=f"--{option} does not go with --classifier"):
+            runner.run_evaluation(folder, split="test", classifier="malaria", **{option: "classical"})  # type: ignore[arg-type]
 
 
 def test_the_command_prints_a_table_and_writes_the_json(
@@ -113,7 +128,7 @@ def test_the_command_prints_a_table_and_writes_the_json(
     out = tmp_path / "result.json"
     answer = run(write(document), "--split", "test", "--match", "center", "--ignore-incomplete", "--out", out)
     assert answer.exit_code == 0, answer.output
-    assert "tiny test: 1 image, detector classical (match center" in answer.stdout
+    assert "tiny test: 1 image, detector onnx (match center" in answer.stdout
     assert NOTICE in answer.stdout
     written = json.loads(out.read_text(encoding="utf-8"))
     assert (written["match"], written["ignore_incomplete"], written["scale"]) == ("center", True, "estimated")
@@ -123,7 +138,7 @@ def test_the_command_prints_a_table_and_writes_the_json(
 
 def test_the_command_reads_crops(crop_folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "crops.json"
-    answer = run(crop_folder, "--split", "val", "--out", out)
+    answer = run(crop_folder, "--split", "val", "--classifier", "classical", "--out", out)
     assert answer.exit_code == 0, answer.output
     assert "2 crops, classifier classical" in answer.stdout
     assert json.loads(out.read_text(encoding="utf-8"))["accuracy"] == 1.0
@@ -172,7 +187,7 @@ def test_unreadable_crops_are_skipped_and_printed(crop_folder: Path, tmp_path: P
     (crop_folder / "images" / "empty.png").touch()
     with (crop_folder / "labels.csv").open("a", encoding="utf-8") as stream:
         stream.write("images/empty.png,uninfected RBC,val,p\nimages/absent.png,uninfected RBC,val,p\n")
-    answer = run(crop_folder, "--split", "val", "--out", tmp_path / "out.json")
+    answer = run(crop_folder, "--split", "val", "--classifier", "classical", "--out", tmp_path / "out.json")
     assert answer.exit_code == 0, answer.output
     result = json.loads((tmp_path / "out.json").read_text())
     assert [one["file"] for one in result["skipped"]] == ["images/empty.png", "images/absent.png"]

@@ -2,13 +2,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from hemato_lab.evaluation.table import crop_table, detection_table
+from hemato_lab.evaluation.table import crop_table, detection_table, parasite_table
 
 NOTICE = "For Research Use Only. Not for use in diagnostic procedures."
 
 
 def detection_result() -> dict[str, Any]:
-    figures = {"ap50": 0.9, "precision": None, "recall": 0.5, "f1": 2 / 3, "count_bias": -1.25, "count_mae": 2.0}
+    figures = {
+        "ap50": 0.9,
+        "precision": None,
+        "recall": 0.5,
+        "f1": 2 / 3,
+        "ece": 0.04,
+        "count_bias": -1.25,
+        "count_mae": 2.0,
+        "count_error": 0.07,
+    }
     return {
         "dataset": "tiny",
         "split": "val",
@@ -51,7 +60,9 @@ def test_every_figure_stands_in_its_column() -> None:
         ("recall", "0.500 [0.400, 0.600]"),
         ("f1", "0.667"),
         ("count bias", "-1.250"),
+        ("ece", "0.040"),
         ("count mae", "2.000"),
+        ("count error", "0.070"),
     ):
         start = header.index(name)
         assert row[start:].startswith(text), name
@@ -78,7 +89,12 @@ def test_crop_figures_are_listed() -> None:
         "macro_f1": 0.92,
         "auc": None,
         "ece": 0.02,
-        "limits": {"accuracy": [0.9, 0.95], "macro_f1": None, "auc": None, "ece": [0.01, 0.03]},
+        "unknown": 0.1,
+        "accuracy_known": 0.96,
+        "scale": {"rbc_diameter_px": 37.26, "origin": "estimated"},
+        "left_out": {"uncategorised RBC": 7},
+        "limits": {"accuracy": [0.9, 0.95], "macro_f1": None, "auc": None, "ece": [0.01, 0.03], "unknown": None,
+                   "accuracy_known": None},
         "classes": {
             "blast": {"truth": 3, "precision": 1.0, "recall": 0.5, "f1": 0.667, "limits": dict.fromkeys(
                 ("precision", "recall", "f1"))},
@@ -93,8 +109,44 @@ def test_crop_figures_are_listed() -> None:
     assert "accuracy 0.930 [0.900, 0.950]" in lines
     assert "macro f1 0.920" in lines
     assert "auc -" in lines
+    assert "accuracy known 0.960" in lines
+    assert "red-cell diameter 37.3 px, estimated" in lines
+    assert "left out, no name of the classifier fits: uncategorised RBC 7" in lines
     assert "skipped, not readable: cells/a.png: the file is empty" in lines
     assert lines[-1] == NOTICE
+
+
+def test_parasites_are_listed_by_stage() -> None:
+    figures = {"precision": 0.8, "recall": 0.75, "f1": 0.774}
+    result = {
+        "dataset": "fields",
+        "split": "val",
+        "detector": "onnx",
+        "images": 3,
+        "red_cells": 500,
+        "parasites": 1,
+        "threshold": 0.6,
+        "recall": 1.0,
+        "precision": 0.5,
+        "false_per_1000": 2.0,
+        "recall_at_1_per_1000": None,
+        "stage_macro_f1": 0.7,
+        "stage_macro_f1_found": 0.8,
+        "stages": {"schizont": {"truth": 1, **figures, "limits": dict.fromkeys(figures)}},
+        "limits": {"recall": [0.5, 1.0], "precision": None, "false_per_1000": None, "recall_at_1_per_1000": None,
+                   "stage_macro_f1": None, "stage_macro_f1_found": None},
+        "skipped": [],
+        "resamples": 1000,
+        "groups": 2,
+        "notice": NOTICE,
+    }  # fmt: skip
+    lines = parasite_table(result).splitlines()
+    assert lines[0] == "fields val: 3 images, detector onnx, 500 red cells found, 1 parasite marked"
+    assert any(line.startswith("schizont") and line.endswith("0.774") for line in lines)
+    assert "called parasitised from score 0.600" in lines
+    assert "recall 1.000 [0.500, 1.000]" in lines
+    assert "recall at 1 per 1000 -" in lines
+    assert lines[-2].endswith("1000 resamples of 2 groups")
 
 
 def without_limits() -> dict[str, Any]:

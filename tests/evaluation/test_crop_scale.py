@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from hemato_lab.errors import ScaleNotCredibleError, UnreadableInputError
+from hemato_lab.evaluation.crop_scale import MOST_CROPS_READ, CropScale, crop_scale
+from hemato_lab.evaluation.dataset import LabelledCrop
+from hemato_lab.phantom import RECIPES, phantom_smear
+from hemato_lab.smear import RED_CELL_DIAMETER_UM, RGB, Window
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Read = tuple[list[LabelledCrop], "Callable[[Path], RGB]", list[str]]
+
+
+def listing(pictures: list[RGB | None]) -> Read:
+    """Crops by number, a reader that raises where there is no picture, and what it was asked for."""
+    asked: list[str] = []
+
+    def read(path: Path) -> RGB:
+        asked.append(path.name)
+        picture = pictures[int(path.stem)]
+        if picture is None:
+            raise UnreadableInputError("is empty", subject=path.name)
+        return picture
+
+    crops = [LabelledCrop(Path(f"{i}.png"), f"{i}.png", "neutrophil", "val", str(i)) for i in range(len(pictures))]
+    return crops, read, asked
+
+
+@pytest.fixture(scope="module")
+def film_crops() -> list[RGB]:
+    """Pieces of one synthetic film, each with a few red cells."""
+    smear, _ = phantom_smear(RECIPES["normal"], 5, 2, 640, 480)
+    return [
+        field.read(Window(x, y, x + 200, y + 200)) for field in smear.fields for x in (0, 200, 400) for y in (0, 200)
+    ]
+
+
+def test_the_scale_of_crops_is_that_of_their_red_cells(film_crops: list[RGB]) -> None:
+    crops, read, _ = listing(list(film_crops))
+    scale = crop_scale(crops, read)
+    assert scale.origin == "estimated"
+    assert scale.rbc_diameter_px == pytest.approx(RED_CELL_DIAMETER_UM / RECIPES["normal"].um_per_px, rel=0.12)
+
+
+def test_a_stated_diameter_is_believed_and_nothing_is_read(film_crops: list[RGB]) -> None:
+    crops, read, asked = listing(list(film_crops))
+    assert crop_scale(crops, read, 33.0) == CropScale(33.0, "stated")
+    assert asked == []
+    with pytest.raises(ScaleNotCredibleError):
+        crop_scale(crops, read, 0.0)
+
+
+def test_cells_on_black_have_no_common_scale() -> None:
+    cell = np.zeros((60, 60, 3), np.uint8)
+    cell[10:50, 10:50] = (210, 150, 150)
+    crops, read, _ = listing([cell] * 4)
+    assert crop_scale(crops, read) == CropScale(None, "cells on black")
+
+
+@pytest.mark.parametrize("picture", [None, np.full((80, 80, 3), 230, np.uint8)])
+def test_what_tells_no_scale_is_unknown(picture: RGB | None) -> None:
+    crops, read, _ = listing([picture] * 3)
+    assert crop_scale(crops, read) == CropScale(None, "unknown")
+    assert crop_scale([], read) == CropScale(None, "unknown")
+
+
+def test_some_crops_evenly_spread_are_enough() -> None:
+    blank = np.full((30, 30, 3), 230, np.uint8)
+    crops, read, asked = listing([blank] * 500)
+    crop_scale(crops, read)
+    assert len(asked) == MOST_CROPS_READ
+    assert (asked[0], asked[-1]) == ("0.png", "499.png")
+    steps = np.diff([int(Path(name).stem) for name in asked])
+    assert steps.max() - steps.min() <= 1
+
+
+def test_an_unreadable_crop_does_not_stop_the_others(film_crops: list[RGB]) -> None:
+    crops, read, _ = listing([None, *film_crops])
+    assert crop_scale(crops, read).origin == "estimated"
+
+
+def test_the_json_is_rounded() -> None:
+    assert CropScale(37.123456789, "estimated").to_json() == {"rbc_diameter_px": 37.123457, "origin": "estimated"}
+    assert CropScale(None, "unknown").to_json() == {"rbc_diameter_px": None, "origin": "unknown"}
