@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from scipy import sparse
 
 from hemato_lab.detectors.features import measured_columns
 from hemato_lab.imaging.red_cells import red_cell_mask
@@ -72,7 +73,11 @@ def measured_in_boxes(table: Detections, tile: Tile, calibration: FieldCalibrati
 def _largest_parts(labels: NDArray[np.int32], count: int) -> NDArray[np.int32]:
     """Keep of every label its largest connected part."""
     parts = label(labels > 0)[0]
-    number = int(parts.max(initial=0)) + 1
-    sizes = np.bincount((labels * np.int64(number) + parts).ravel(), minlength=(count + 1) * number)
-    largest = np.argmax(sizes.reshape(count + 1, number), axis=1)
-    return np.where(parts == largest[labels], labels, 0).astype(np.int32)
+    stained = labels > 0
+    # Of all pairs of a label and a part few occur, so the counts are kept as a sparse table.
+    sizes = sparse.csr_matrix(
+        (np.ones(np.count_nonzero(stained), np.int64), (labels[stained], parts[stained])),
+        shape=(count + 1, int(parts.max(initial=0)) + 1),
+    )
+    largest = np.asarray(sizes.argmax(axis=1)).ravel()
+    return np.where(stained & (parts == largest[labels]), labels, 0).astype(np.int32)

@@ -32,6 +32,9 @@ SEED: Final = 30
 BALANCE: Final = 0.45
 """A class with n cells of a source is drawn in proportion to n to this power."""
 SMOOTHING: Final = 0.03
+STRENGTH: Final = {"white-cells": 0.8, "red-cell-shape": 0.4, "malaria": 0.8}
+"""How differently a cell is photographed each time; how much haemoglobin a cell holds must still be seen in its shape's
+classes."""
 BORROWED_STAIN: Final = {"white-cells": 0.35, "malaria": 0.35, "red-cell-shape": 0.0}
 """Share of the crops that take the dyes' strength from another crop, so that a stain does not give a class away; of red
 cells the strength is a sign of its own."""
@@ -109,7 +112,7 @@ def _examples(cells: Cells, chosen: NDArray[np.intp], task: Task, random: np.ran
         if random.random() < BORROWED_STAIN[task.name]:
             ratio = strength[random.integers(len(crops))] / strength[index]
             dyed = crop * np.clip(ratio, 0.4, 2.5).astype(np.float32)
-        examples.append(photographed_differently(dyed, random, 0.8).transpose(2, 0, 1))
+        examples.append(photographed_differently(dyed, random, STRENGTH[task.name]).transpose(2, 0, 1))
     return np.ascontiguousarray(np.stack(examples))
 
 

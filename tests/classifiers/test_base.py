@@ -24,6 +24,18 @@ def test_probabilities_cannot_be_changed() -> None:
 def test_a_table_that_does_not_fit_is_refused() -> None:
     with pytest.raises(ConfigError, match="2 classes"):
         Classification(("blast", "benign"), np.ones((3, 3)))
+    with pytest.raises(ConfigError, match=r"2 crops cannot have unknown ones of shape \(3,\)"):
+        Classification(("blast", "benign"), np.ones((2, 2)), np.zeros(3, np.bool_))
+
+
+def test_all_are_known_unless_said_otherwise() -> None:
+    table = np.array([[0.7, 0.3], [0.1, 0.9]])
+    assert Classification(("blast", "benign"), table).unknown.tolist() == [False, False]
+    answer = Classification(("blast", "benign"), table, np.array([False, True]))
+    assert answer.unknown.tolist() == [False, True]
+    assert answer.names.tolist() == ["blast", "benign"]
+    with pytest.raises(ValueError, match="read-only"):
+        answer.unknown[0] = True
 
 
 @pytest.mark.parametrize("name", sorted(CLASSIFIERS))

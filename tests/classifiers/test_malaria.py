@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from hemato_lab.classifiers import make_classifier
-from hemato_lab.classifiers.malaria import MEASUREMENTS, cell_mask, measure
+from hemato_lab.classifiers.crops import cell_on_black
+from hemato_lab.classifiers.malaria import MEASUREMENTS, measure
 
 CELL = np.array([214, 160, 158])
 CHROMATIN = np.array([150, 60, 140])
@@ -83,7 +84,7 @@ def test_the_mask_is_the_largest_part_with_its_holes_filled() -> None:
     crop[5:8, 50:55] = 200
     expected = np.zeros((60, 60), dtype=bool)
     expected[10:50, 10:40] = True
-    assert np.array_equal(cell_mask(crop), expected)
+    assert np.array_equal(cell_on_black(crop), expected)
 
 
 def test_a_black_crop_is_undecided() -> None:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from onnx import ModelProto, TensorProto, helper, numpy_helper
+
+from hemato_lab.networks import Network, read_network
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 DETECTS = {
     "hemato_lab_format": "1",
@@ -69,6 +74,30 @@ def detector_model(metadata: dict[str, str] | None = None) -> ModelProto:
     return as_model(graph, DETECTS if metadata is None else metadata)
 
 
+DOT_SIDES = (10.0, 9.0, 12.0, 13.0)
+"""Left, top, right and bottom of every box of `dots_model`, in pixels of its input from the middle of the dot."""
+DOT_SLOPE, DOT_BIAS = 20.0, -10.0
+"""Logits of `dots_model` are the density of a dot times the slope, plus the bias."""
+
+
+def dots_model(metadata: dict[str, str] | None = None, *, parasites: bool = True) -> ModelProto:
+    """A detector of dots of two by two pixels: red density is a red cell, green a white cell, blue a platelet.
+
+    Green and blue together are a parasite. Its boxes are all of one size.
+    """
+    seen = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 1, 1]][: 3 + parasites], np.float64)
+    kernel = np.zeros((len(seen) + 4, 3, 2, 2))
+    kernel[: len(seen)] = DOT_SLOPE * seen[:, :, None, None] / 4
+    graph = helper.make_graph(
+        [helper.make_node("Conv", ["densities", "kernel", "bias"], ["centres"], strides=[2, 2])],
+        "dots",
+        [floats("densities", "n", 3, "h", "w")],
+        [floats("centres", "n", len(kernel), "h2", "w2")],
+        [array("kernel", kernel), array("bias", [DOT_BIAS] * len(seen) + list(DOT_SIDES))],
+    )
+    return as_model(graph, DETECTS | {"gain": "1"} if metadata is None else metadata)
+
+
 WEIGHTS = np.array([[1, -1], [2, 0.5], [-3, 0.25]])
 
 
@@ -89,3 +118,9 @@ def classifier_model(metadata: dict[str, str] | None = None) -> ModelProto:
 
 def sha256_of(model: ModelProto) -> str:
     return hashlib.sha256(model.SerializeToString()).hexdigest()
+
+
+def as_network(model: ModelProto, path: Path) -> Network:
+    """The network of a model, ready to run; its file is left at the path."""
+    path.write_bytes(model.SerializeToString())
+    return read_network(path)

@@ -28,6 +28,7 @@ def test_the_card_of_a_detector():
         thresholds={"RBC": 0.5, "WBC": 0.25, "platelet": 1.0, "parasitised RBC": 0.0},
         calibration={"RBC": (1.5, -1.0), "WBC": (1.0, 0.0), "platelet": (0.5, 0.25), "parasitised RBC": (2.0, 3.0)},
         unknown={},
+        with_detector={},
         trained_on=("bccd", "deepbionet"),
         sha256=SHA256,
     )
@@ -41,9 +42,17 @@ def test_the_card_of_a_classifier():
     assert card.unknown == {"least_confidence": 0.5, "least_evidence": -3.0}
 
 
+JOINT = {"detector": 0.6, "classifier": 0.4, "intercept": -1.5, "threshold": 0.55}
+
+
+def test_a_classifier_may_say_how_it_goes_with_the_detector():
+    assert read(CLASSIFIES).with_detector == {}
+    assert read(CLASSIFIES | {"with_detector": json.dumps(JOINT)}).with_detector == JOINT
+
+
 def test_nothing_of_a_card_can_be_changed():
-    for card in (read(DETECTS), read(CLASSIFIES)):
-        for mapping in (card.thresholds, card.calibration, card.unknown):
+    for card in (read(DETECTS), read(CLASSIFIES | {"with_detector": json.dumps(JOINT)})):
+        for mapping in (card.thresholds, card.calibration, card.unknown, card.with_detector):
             with pytest.raises(TypeError):
                 mapping["RBC"] = 0.0  # type: ignore[index]
 
@@ -93,6 +102,10 @@ def changed(known: dict[str, Any], key: str, value: Any) -> str:
         (DETECTS, "classes", "RBC, WBC", "is not JSON"),
         (DETECTS, "classes", "[" * 100_000, "is not JSON"),
         (DETECTS, "trained_on", "{}", "must be a list"),
+        (CLASSIFIES, "with_detector", json.dumps(JOINT | {"slope": 1}), "has 'slope', which is none of detector"),
+        (CLASSIFIES, "with_detector", json.dumps({"detector": 1, "classifier": 1}), "lacks 'intercept'"),
+        (CLASSIFIES, "with_detector", json.dumps(JOINT | {"detector": 0}), "must be positive"),
+        (CLASSIFIES, "with_detector", json.dumps(JOINT | {"threshold": 1.5}), "must be in [0, 1]"),
         (DETECTS, "thresholds", changed(SCORES, "blast", 0.5), "'blast', which is none of RBC, WBC"),
         (DETECTS, "thresholds", '{"RBC": 0.5}', "lacks 'WBC'"),
         (DETECTS, "thresholds", "[0.5, 0.5, 0.5, 0.5]", "must be a JSON object"),
@@ -108,6 +121,15 @@ def changed(known: dict[str, Any], key: str, value: Any) -> str:
         (CLASSIFIES, "unknown", changed(LEASTS, "least_confidence", 2), "must be in [0, 1]"),
         (CLASSIFIES, "unknown", changed(LEASTS, "least_evidence", float("inf")), "must be a finite number"),
         (CLASSIFIES, "unknown", changed(LEASTS, "more", 1), "'more', which is none of"),
+        (CLASSIFIES, "with_detector", changed(JOINT, "more", 1), "'more', which is none of detector, classifier"),
+        (CLASSIFIES, "with_detector", '{"detector": 1, "classifier": 1, "intercept": 0}', "lacks 'threshold'"),
+        (CLASSIFIES, "with_detector", "[1, 1, 0, 0.5]", "must be a JSON object"),
+        *(
+            (CLASSIFIES, "with_detector", changed(JOINT, key, 0), "must be positive")
+            for key in ("detector", "classifier")
+        ),
+        *((CLASSIFIES, "with_detector", changed(JOINT, key, "1"), "must be a finite number") for key in JOINT),
+        *((CLASSIFIES, "with_detector", changed(JOINT, "threshold", score), "must be in") for score in (-0.01, 1.01)),
         (DETECTS, "stride", "2.5", "must be a whole number"),
         (CLASSIFIES, "crop_px", "48.5", "must be a whole number"),
         *((DETECTS, key, text, "must be") for key in ("rbc_diameter_px", "stride", "gain") for text in BAD_NUMBERS),
