@@ -18,13 +18,13 @@ WHITE = np.zeros((6, 3))
 
 
 def calibrated(
-    pixels: Array, scale: Scale | float, background: Array = WHITE, lit: Array | None = None
+    pixels: Array, scale: Scale | float, *, background: Array = WHITE, lit: Array | None = None, name: str = "field"
 ) -> FieldCalibration:
     """Calibration of an array of pixels; a number is the diameter of a red cell in pixels."""
     height, width = pixels.shape[:2]
     light = Illumination(background, width, height, np.ones((4, 4), np.bool_) if lit is None else lit, 0.0)
     known = scale if isinstance(scale, Scale) else Scale.from_rbc_diameter_px(scale)
-    field = Field("field", ArraySource(np.ascontiguousarray(pixels)), "sha224-i-00")
+    field = Field(name, ArraySource(np.ascontiguousarray(pixels)), "sha224-i-00")
     return FieldCalibration(field, known, light, WorkingGrid.of(width, height, known.rbc_diameter_px))
 
 
@@ -37,4 +37,4 @@ def linear_light(pixels: Array) -> Array:
 def stored_light(light: Array) -> Array:
     """The sRGB bytes of light."""
     stored = np.where(light > 0.0031308, 1.055 * light ** (1 / 2.4) - 0.055, 12.92 * light)
-    return np.rint(255 * stored).astype(np.uint8)
+    return np.asarray(np.rint(255 * stored), np.uint8)

@@ -21,7 +21,7 @@ from hemato_lab.detectors.measuring import measured_in_boxes
 from hemato_lab.errors import ConfigError
 from hemato_lab.imaging.network_grid import network_density
 from hemato_lab.imaging.working import WorkingGrid
-from hemato_lab.kernels.boxes import keep_best_boxes
+from hemato_lab.kernels.boxes import highest_in_windows, keep_best_boxes
 from hemato_lab.kernels.peaks import find_peaks
 from hemato_lab.networks.runtime import WINDOW_STEP
 from hemato_lab.smear import Window
@@ -174,15 +174,13 @@ class NetworkDetector:
     def _parasite_scores(self, heat: NDArray[np.float32], boxes: Floats, window: Window) -> Floats:
         """Return for each box the highest score of a parasitised cell around its middle."""
         slope, intercept = self.network.card.calibration[PARASITE]
-        best = np.full(len(boxes), -np.inf)
         middle = (boxes[:, :2] + boxes[:, 2:]) / 2
         reach = _PARASITE_REACH * (boxes[:, 2:] - boxes[:, :2])
         height, width = heat.shape
         origin = np.array([window.x0, window.y0])
         low = np.clip(((middle - reach - origin) / self._stride).astype(np.int64), 0, [width - 1, height - 1])
         high = np.clip(((middle + reach - origin) / self._stride).astype(np.int64), 0, [width - 1, height - 1])
-        for index, ((x0, y0), (x1, y1)) in enumerate(zip(low, high, strict=True)):
-            best[index] = heat[y0 : y1 + 1, x0 : x1 + 1].max()
+        best = highest_in_windows(heat, np.concatenate([low, high], axis=1)).astype(np.float64)
         return np.asarray(np.round(special.expit(slope * best + intercept), 4))
 
     def _with_pixels(self, boxes: Floats, score: Floats, names: NDArray[np.str_], parasite: Floats) -> Detections:

@@ -160,3 +160,42 @@ def _share(mask, boxes, left, top, nearest, labels):  # type: ignore[no-untyped-
                     if distance < nearest[y, x]:
                         nearest[y, x] = distance
                         labels[y, x] = index + 1
+
+
+def highest_in_windows(values: NDArray[np.float32], windows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return the highest value in each of many windows of a map.
+
+    Parameters
+    ----------
+    values : (height, width) float32
+    windows : (n, 4) int64
+        First column and row, last column and row, both in the window and in the map.
+
+    Returns
+    -------
+    (n,) float32
+
+    Raises
+    ------
+    ValueError
+        If a window is empty or leaves the map.
+    """
+    places = np.ascontiguousarray(windows, np.int64)
+    height, width = values.shape
+    if places.ndim != 2 or places.shape[1] != 4:
+        raise ValueError(f"windows of shape {places.shape} are no table of four columns")
+    if (places[:, :2] < 0).any() or (places[:, 2:] < places[:, :2]).any() or (places[:, 2:] >= [width, height]).any():
+        raise ValueError("a window is empty or leaves the map")
+    found = np.empty(len(places), np.float32)
+    _highest(np.ascontiguousarray(values, np.float32), places, found)
+    return found
+
+
+@kernel(types.void(readonly(types.float32, 2), readonly(types.int64, 2), writable(types.float32, 1)))
+def _highest(values, windows, found):  # type: ignore[no-untyped-def]
+    for index in range(len(windows)):
+        highest = np.float32(-np.inf)
+        for row in range(windows[index, 1], windows[index, 3] + 1):
+            for column in range(windows[index, 0], windows[index, 2] + 1):
+                highest = max(highest, values[row, column])
+        found[index] = highest

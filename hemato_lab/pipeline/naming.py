@@ -36,8 +36,6 @@ UNINFECTED: Final = "uninfected RBC"
 COLUMNS: Final = ("name_confidence", "parasite_score")
 """Columns that naming adds or fills: probability of a cell's name, and of a parasite in a red cell; NaN where not
 looked for."""
-SUSPICION: Final = 0.02
-"""The malaria classifier looks at red cells from this parasite score of the detector on."""
 SUREST: Final = 1e-6
 """Scores nearer to 0 and 1 count as this far away."""
 
@@ -111,7 +109,7 @@ class CellNamer:
         parasite = np.where(red, cells.columns.get("parasite_score", 1.0), np.nan)
         named = _Names(cells["name"].astype(object), np.full(len(cells), np.nan), parasite)
         self._name_white_cells(tile, cells, np.flatnonzero(white), named)
-        infected = self._name_parasites(tile, cells, np.flatnonzero(red & (parasite >= SUSPICION)), named)
+        infected = self._name_parasites(tile, cells, np.flatnonzero(red), named)
         others = np.setdiff1d(np.flatnonzero(red), infected)
         named.name[others] = UNCATEGORISED
         self._name_shapes(tile, cells, others[cells["on_border"][others] == 0], named)
@@ -134,7 +132,7 @@ class CellNamer:
             named.give(rows, np.where(seen.unknown, UNCATEGORISED, seen.names), seen)
 
     def _name_parasites(self, tile: Tile, cells: Detections, rows: Rows, named: _Names) -> Rows:
-        """Name the parasitised ones of some suspicious red cells and return their rows."""
+        """Name the parasitised ones of the red cells and return their rows."""
         if len(rows) == 0:
             return rows
         seen = self.classified("malaria", tile, cells.select(rows))

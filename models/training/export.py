@@ -91,7 +91,7 @@ def _text(value: object) -> str:
 
 def folded_normalisation(network: nn.Module) -> nn.Module:
     """Return a copy in which each batch normalisation is part of the convolution before it."""
-    folded = copy.deepcopy(network).eval().to(memory_format=torch.contiguous_format)
+    folded = copy.deepcopy(network).eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     for module in folded.modules():
         if isinstance(module, nn.Sequential):
             for index in range(len(module) - 1):

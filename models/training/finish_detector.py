@@ -105,11 +105,11 @@ def calibrated(network: Network, folder: Path, without: str) -> dict[str, Any]:
         lines[name] = list(line)
         scores = [special.expit(line[0] * logit + line[1]) for logit in logits]
         thresholds[name] = best_threshold(scores, right, [float(one.truth.sum()) for one in found])
-    logit, right, weight = _parasites(seen)
-    line = fitted_line(logit, right, weight)
+    logit, infected, share = _parasites(seen)
+    line = fitted_line(logit, infected, share)
     lines[PARASITE] = list(line)
     score = special.expit(line[0] * logit + line[1])
-    thresholds[PARASITE] = best_threshold([score], [right], [float(right.sum())])
+    thresholds[PARASITE] = best_threshold([score], [infected], [float(infected.sum())])
     return {"calibration": lines, "thresholds": thresholds}
 
 

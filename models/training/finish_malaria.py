@@ -17,7 +17,7 @@ from scipy import special
 
 from hemato_lab.classifiers.network import NetworkClassifier
 from hemato_lab.networks import read_network
-from hemato_lab.pipeline.naming import SUREST, SUSPICION, UNINFECTED, CellNamer, joint_score
+from hemato_lab.pipeline.naming import SUREST, UNINFECTED, CellNamer, joint_score
 from hemato_lab.vocabulary import RBC
 from models.training.calibration import fitted_plane
 from models.training.export import ship, with_metadata
@@ -66,13 +66,11 @@ def joint(datasets: Path, models: Path) -> dict[str, float]:
 
 
 def fitted(detector: Floats, classifier: Floats, infected: NDArray[np.bool_], weight: Floats) -> dict[str, float]:
-    """Fit the plane on the cells that the classifier is asked about; the threshold counts all."""
-    asked = detector >= SUSPICION
+    """Fit the plane and choose the threshold."""
     features = np.stack([special.logit(np.clip(score, SUREST, 1 - SUREST)) for score in (detector, classifier)], axis=1)
-    slopes = fitted_plane(features[asked], infected[asked], weight[asked])
+    slopes = fitted_plane(features, infected, weight)
     plane: dict[str, Any] = dict(zip(("detector", "classifier", "intercept"), slopes, strict=True))
-    score = np.where(asked, joint_score(detector, classifier, plane), 0.0)
-    return plane | {"threshold": operating_threshold(score, infected)}
+    return plane | {"threshold": operating_threshold(joint_score(detector, classifier, plane), infected)}
 
 
 def operating_threshold(score: Floats, infected: NDArray[np.bool_]) -> float:

@@ -67,7 +67,7 @@ def main() -> None:
     for source in np.unique(cells.source):
         sure = cells.allowed[(cells.source == source)]
         print(source, len(sure), sure[sure.sum(axis=1) == 1].sum(axis=0).tolist(), flush=True)
-    network = CellNetwork(len(task.classes), task.widths).to(memory_format=torch.channels_last)
+    network = CellNetwork(len(task.classes), task.widths).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if options.start:
         network.load_state_dict(torch.load(options.start, weights_only=True)["averaged"])
     training = Training(network, options.run, options.steps, options.rate, average_over=300)

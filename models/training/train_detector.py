@@ -61,7 +61,7 @@ def main() -> None:
     fields = {name: load_fields(options.datasets, cache, [name], ["train"]) for name in shares}
     kept = {name: load_fields(options.datasets, cache, [name], ["val"]) for name in shares}
     checked = _batches({name: found for name, found in kept.items() if found}, shares, 6)
-    network = CentreNetwork(len(CHANNELS)).to(memory_format=torch.channels_last)
+    network = CentreNetwork(len(CHANNELS)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if options.start:
         network.load_state_dict(torch.load(options.start, weights_only=True)["averaged"])
     training = Training(network, options.run, options.steps, options.rate)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hemato_lab.kernels.boxes import keep_best_boxes, share_among_boxes
+from hemato_lab.kernels.boxes import highest_in_windows, keep_best_boxes, share_among_boxes
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -98,3 +98,22 @@ def test_pixels_go_to_the_nearest_middle_in_any_window(seed: int, count: int, le
     assert np.mean(moved == found) > 0.999  # moving the boxes rounds them, which may decide a tie otherwise
     part = share_among_boxes(np.ascontiguousarray(mask[4:, 7:]), boxes, (7, 4))
     assert np.array_equal(part, found[4:, 7:])
+
+
+@given(st.integers(1, 12), st.integers(1, 15), st.integers(0, 20), st.integers(0, 2**31))
+def test_the_highest_in_each_window_is_that_of_numpy(height: int, width: int, count: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    values = random.normal(size=(height, width)).astype(np.float32)
+    columns = np.sort(random.integers(0, width, (count, 2)), axis=1)
+    rows = np.sort(random.integers(0, height, (count, 2)), axis=1)
+    windows = np.stack([columns[:, 0], rows[:, 0], columns[:, 1], rows[:, 1]], axis=1)
+    expected = [values[y0 : y1 + 1, x0 : x1 + 1].max() for x0, y0, x1, y1 in windows]
+    assert highest_in_windows(values, windows).tolist() == expected
+
+
+@pytest.mark.parametrize("window", [[-1, 0, 2, 2], [0, 0, 5, 2], [0, 0, 2, 4], [3, 0, 2, 2], [0, 2, 2, 1]])
+def test_a_window_outside_of_the_map_or_empty_is_refused(window: list[int]) -> None:
+    with pytest.raises(ValueError, match="empty or leaves the map"):
+        highest_in_windows(np.zeros((4, 5), np.float32), np.array([window]))
+    with pytest.raises(ValueError, match="four columns"):
+        highest_in_windows(np.zeros((4, 5), np.float32), np.array(window))

@@ -101,8 +101,8 @@ def dots_model(metadata: dict[str, str] | None = None, *, parasites: bool = True
 WEIGHTS = np.array([[1, -1], [2, 0.5], [-3, 0.25]])
 
 
-def classifier_model(metadata: dict[str, str] | None = None) -> ModelProto:
-    """Its features are the mean densities, its logits a product of them with `WEIGHTS`."""
+def classifier_model(metadata: dict[str, str] | None = None, weights: Any = WEIGHTS) -> ModelProto:
+    """Its features are the mean densities, its logits a product of them with the weights, shape (3, classes)."""
     graph = helper.make_graph(
         [
             helper.make_node("ReduceMean", ["crops"], ["features"], axes=[2, 3], keepdims=0),
@@ -110,8 +110,8 @@ def classifier_model(metadata: dict[str, str] | None = None) -> ModelProto:
         ],
         "tiny",
         [floats("crops", "n", 3, 8, 8)],
-        [floats("logits", "n", 2), floats("features", "n", 3)],
-        [array("weights", WEIGHTS)],
+        [floats("logits", "n", np.shape(weights)[1]), floats("features", "n", 3)],
+        [array("weights", weights)],
     )
     return as_model(graph, CLASSIFIES if metadata is None else metadata)
 

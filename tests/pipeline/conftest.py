@@ -1,4 +1,4 @@
-"""Small phantom smears, pictures of nothing, and sources that stop giving pixels."""
+"""Small phantom smears, pictures of nothing, sources that stop giving pixels, and tiny classifiers."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from hemato_lab.export import render
 from hemato_lab.phantom import RECIPES, phantom_smear
 from hemato_lab.pipeline import analyze
 from hemato_lab.smear import RED_CELL_DIAMETER_UM, ArraySource, Field, Scale, Smear
+from tests.pipeline.stains import tiny_classifiers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from hemato_lab.classifiers.network import NetworkClassifier
     from hemato_lab.smear import RGB, Window
 
 
@@ -89,3 +91,9 @@ def failing_field() -> Callable[[Smear, int], Field]:
 @pytest.fixture(scope="session")
 def stated() -> Scale:
     return Scale.from_rbc_diameter_px(30.0)
+
+
+@pytest.fixture(scope="session")
+def classifiers(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, NetworkClassifier]:
+    """Classifiers that answer with the colour of a cell."""
+    return tiny_classifiers(tmp_path_factory.mktemp("models"))

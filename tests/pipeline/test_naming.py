@@ -1,0 +1,235 @@
+"""Names from tiny classifiers whose answer is the colour of a cell, and the laws of the names of those that ship."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hemato_lab.classifiers import NETWORKS, Classification
+from hemato_lab.detections import Detections
+from hemato_lab.imaging.tiling import read_tile
+from hemato_lab.pipeline.naming import COLUMNS, CellNamer, joint_score, load_classifiers, without_sizes
+from hemato_lab.smear import Scale
+from hemato_lab.vocabulary import TERMS
+from tests.calibrated import calibrated
+from tests.pipeline.stains import (
+    BLUE,
+    DIAMETER,
+    GREEN,
+    PALE,
+    PLACES,
+    PLANE,
+    RED,
+    Stain,
+    picture_of,
+    probabilities,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from hemato_lab.classifiers.network import NetworkClassifier
+    from hemato_lab.smear import Tile
+
+LAW = settings(deadline=None, max_examples=60)
+Stained = tuple[str, Stain]
+
+
+@pytest.fixture
+def name_cells(classifiers: Mapping[str, NetworkClassifier]) -> Callable[..., Detections]:
+    """Name cells, each a square of one stain; further columns are given by name."""
+
+    def named(cells: list[Stained], scale: Scale | float = DIAMETER, **columns: Any) -> Detections:
+        calibration = calibrated(picture_of([stain for _, stain in cells]), scale)
+        table = found([name for name, _ in cells], **columns)
+        return CellNamer(calibration, classifiers)(read_tile(calibration.field, 0, calibration.field.window, 0), table)
+
+    return named
+
+
+def found(names: list[str], **columns: Any) -> Detections:
+    """A detector's table of cells at `PLACES`."""
+    count = len(names)
+    x, y = np.array(PLACES[:count], float).reshape(count, 2).T
+    given = {"on_border": np.zeros(count), "parasite_score": np.zeros(count)} | columns
+    base = {"field": np.zeros(count), "x": x, "y": y, "radius": np.full(count, 15.0), "score": np.full(count, 0.9)}
+    return Detections({**base, "name": np.array(names, "<U32"), **{key: np.asarray(one) for key, one in given.items()}})
+
+
+def by_log_odds(detector: float, classifier: float, plane: Mapping[str, float]) -> float:
+    """The joint probability by its definition, away from 0 and 1."""
+    odds = plane["intercept"]
+    for part, score in (("detector", detector), ("classifier", classifier)):
+        odds += plane[part] * np.log(score / (1 - score))
+    return float(1 / (1 + np.exp(-odds)))
+
+
+SCORE = st.floats(1e-5, 1 - 1e-5)
+WEIGHT = st.floats(0.05, 3)
+
+
+@LAW
+@given(SCORE, SCORE, WEIGHT, WEIGHT, st.floats(-4, 4))
+def test_two_scores_are_joined_by_their_log_odds(
+    detector: float, classifier: float, first: float, second: float, intercept: float
+) -> None:
+    plane = {"detector": first, "classifier": second, "intercept": intercept, "threshold": 0.5}
+    joined = joint_score(np.array([detector]), np.array([classifier]), plane)
+    assert joined[0] == pytest.approx(by_log_odds(detector, classifier, plane), abs=1e-9)
+
+
+@LAW
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
+def test_more_of_either_score_is_never_less_of_both(detector: float, low: float, high: float) -> None:
+    low, high = sorted((low, high))
+    one, two = np.full(2, detector), np.array([low, high])
+    for joined in (joint_score(one, two, PLANE), joint_score(two, one, PLANE)):
+        assert 0 < joined[0] <= joined[1] < 1
+
+
+def test_certain_scores_are_joined_as_nearly_certain_ones() -> None:
+    certain, nearly = np.array([0.0, 1.0]), np.array([1e-6, 1 - 1e-6])
+    np.testing.assert_array_equal(joint_score(certain, certain, PLANE), joint_score(nearly, nearly, PLANE))
+    assert joint_score(np.zeros(0), np.zeros(0), PLANE).shape == (0,)
+
+
+def test_cells_of_another_size_are_taken_for_normal_ones() -> None:
+    classes = ("macrocyte", "sickle cell", "normal RBC", "microcyte")
+    table = np.array([[0.4, 0.3, 0.1, 0.2], [0.0, 0.9, 0.05, 0.05]])
+    seen = without_sizes(Classification(classes, table, np.array([False, True])))
+    assert dict(zip(seen.classes, seen.probabilities.T.tolist(), strict=True)) == {
+        "sickle cell": [0.3, 0.9],
+        "normal RBC": pytest.approx([0.7, 0.1]),
+    }
+    assert seen.unknown.tolist() == [False, True]
+    assert table.tolist() == [[0.4, 0.3, 0.1, 0.2], [0.0, 0.9, 0.05, 0.05]]
+
+
+def test_a_white_cell_gets_its_type_and_the_probability_of_it(name_cells: Callable[..., Detections]) -> None:
+    cells = name_cells([("WBC", RED), ("WBC", GREEN), ("WBC", BLUE)])
+    assert cells["name"].tolist() == ["blast", "neutrophil", "lymphocyte"]
+    expected = [probabilities(stain, "white-cells").max() for stain in (RED, GREEN, BLUE)]
+    np.testing.assert_allclose(cells["name_confidence"], expected, rtol=0, atol=1e-4)
+    assert np.isnan(cells["parasite_score"]).all()
+
+
+def test_a_cell_that_is_not_known_keeps_the_widest_name_and_has_no_confidence(
+    name_cells: Callable[..., Detections],
+) -> None:
+    cells = name_cells([("WBC", PALE), ("RBC", PALE), ("WBC", RED)])
+    assert cells["name"].tolist() == ["unclassified WBC", "uncategorised RBC", "blast"]
+    assert np.isnan(cells["name_confidence"][:2]).all()
+    assert not np.isnan(cells["name_confidence"][2])
+
+
+def test_a_red_cell_gets_its_shape_and_the_probability_of_it(name_cells: Callable[..., Detections]) -> None:
+    cells = name_cells([("RBC", RED), ("RBC", BLUE)])
+    assert cells["name"].tolist() == ["sickle cell", "normal RBC"]
+    assert cells["name_confidence"][0] == pytest.approx(probabilities(RED, "red-cell-shape")[0], abs=1e-4)
+    assert cells["parasite_score"].tolist() == [0, 0]
+
+
+def test_a_size_is_named_only_where_the_scale_does_not_rest_on_red_cells(
+    name_cells: Callable[..., Detections],
+) -> None:
+    independent = name_cells([("RBC", GREEN)], Scale.from_um_per_px(7.5 / DIAMETER))
+    assert independent["name"].tolist() == ["macrocyte"]
+    chances = probabilities(GREEN, "red-cell-shape")
+    assert independent["name_confidence"][0] == pytest.approx(chances[1], abs=1e-4)
+    for origin in ("stated red-cell diameter", "estimated from red cells"):
+        scale = Scale.from_rbc_diameter_px(DIAMETER, origin=origin)
+        resting = name_cells([("RBC", GREEN)], scale)
+        assert resting["name"].tolist() == ["normal RBC"]
+        assert resting["name_confidence"][0] == pytest.approx(chances[1:].sum(), abs=1e-4)
+
+
+def test_a_cell_on_the_border_gets_no_shape(name_cells: Callable[..., Detections]) -> None:
+    cells = name_cells([("RBC", RED), ("RBC", RED), ("WBC", RED)], on_border=[1.0, 0.0, 1.0])
+    assert cells["name"].tolist() == ["uncategorised RBC", "sickle cell", "blast"]
+    assert np.isnan(cells["name_confidence"][0])
+
+
+def test_platelets_are_platelets(name_cells: Callable[..., Detections]) -> None:
+    cells = name_cells([("platelet", RED), ("platelet", PALE)], parasite_score=[0.9, 0.9])
+    assert cells["name"].tolist() == ["platelet", "platelet"]
+    assert np.isnan([cells[column] for column in COLUMNS]).all()
+
+
+@pytest.mark.parametrize("border", [0.0, 1.0])
+def test_a_parasite_on_which_both_networks_agree_is_named_by_its_stage(
+    name_cells: Callable[..., Detections], border: float
+) -> None:
+    cells = name_cells([("RBC", GREEN), ("RBC", BLUE)], parasite_score=[0.7, 0.8], on_border=[border, border])
+    assert cells["name"].tolist() == ["ring trophozoite", "schizont"]
+    for index, stain in enumerate((GREEN, BLUE)):
+        uninfected, *stages = probabilities(stain, "malaria")
+        joined = by_log_odds([0.7, 0.8][index], 1 - uninfected, PLANE)
+        assert cells["parasite_score"][index] == pytest.approx(joined, abs=1e-4)
+        assert cells["name_confidence"][index] == pytest.approx(max(stages) / sum(stages), abs=1e-4)
+
+
+def test_a_cell_in_which_only_the_detector_saw_a_parasite_is_named_by_its_shape(
+    name_cells: Callable[..., Detections],
+) -> None:
+    cells = name_cells([("RBC", RED)], parasite_score=[0.5])
+    assert cells["name"].tolist() == ["sickle cell"]
+    joined = by_log_odds(0.5, 1 - probabilities(RED, "malaria")[0], PLANE)
+    assert cells["parasite_score"][0] == pytest.approx(joined, abs=1e-4)
+    assert joined < PLANE["threshold"]
+
+
+def test_only_suspicious_cells_are_looked_at_for_parasites(name_cells: Callable[..., Detections]) -> None:
+    """From two in a hundred on; below the score stays the detector's, whatever the classifier would have said."""
+    cells = name_cells([("RBC", BLUE), ("RBC", BLUE)], parasite_score=[0.0199, 0.02])
+    below, above = cells["parasite_score"]
+    assert below == 0.0199
+    assert above == pytest.approx(by_log_odds(0.02, 1 - probabilities(BLUE, "malaria")[0], PLANE), abs=1e-4)
+
+
+def test_every_other_column_and_the_order_are_kept(name_cells: Callable[..., Detections]) -> None:
+    kinds: list[Stained] = [("RBC", GREEN), ("platelet", RED), ("WBC", RED), ("RBC", BLUE), ("WBC", PALE)]
+    cells = name_cells(kinds, parasite_score=[0.9, 0.0, 0.0, 0.0, 0.0], area_um2=np.arange(5.0))
+    before = found([name for name, _ in kinds], area_um2=np.arange(5.0))
+    assert set(cells) == {*before, "name_confidence"}
+    for column in set(before) - {"name", "parasite_score"}:
+        np.testing.assert_array_equal(cells[column], before[column])
+    for name in ("RBC", "WBC", "platelet"):
+        np.testing.assert_array_equal(cells.of_kind(name), before.of_kind(name))
+
+
+def test_no_cells_have_no_names_but_the_columns(name_cells: Callable[..., Detections]) -> None:
+    cells = name_cells([])
+    assert len(cells) == 0
+    assert set(COLUMNS) < set(cells)
+
+
+def test_cells_are_named_alike_alone_and_in_company(name_cells: Callable[..., Detections]) -> None:
+    kinds: list[Stained] = [("RBC", GREEN), ("WBC", GREEN), ("RBC", RED), ("RBC", BLUE)]
+    scores = np.array([0.8, 0.0, 0.3, 0.9])
+    together = name_cells(kinds, parasite_score=scores)
+    for index, _ in enumerate(kinds):
+        hidden = [(name if one == index else "platelet", stain) for one, (name, stain) in enumerate(kinds)]
+        alone = name_cells(hidden, parasite_score=scores)
+        assert alone.select(np.array([index])) == together.select(np.array([index]))
+
+
+def test_the_classifiers_that_ship_answer_in_the_vocabulary(phantom: Callable[..., Any]) -> None:
+    smear = phantom("differential")
+    pixels = np.array(smear.fields[0].read())
+    calibration = calibrated(pixels, smear.scale)
+    tile: Tile = read_tile(calibration.field, 0, calibration.field.window, 0)
+    classifiers = load_classifiers()
+    assert set(classifiers) == set(NETWORKS)
+    cells = CellNamer(calibration, classifiers)(tile, found(["WBC", "RBC"] * 3))
+    assert set(cells["name"].tolist()) <= set(TERMS)
+    confidence = cells["name_confidence"]
+    assert (np.isnan(confidence) | ((confidence > 0) & (confidence <= 1))).all()
+
+
+def test_the_malaria_network_that_ships_says_how_it_goes_with_the_detector() -> None:
+    plane = load_classifiers()["malaria"].with_detector
+    assert set(plane) == {"detector", "classifier", "intercept", "threshold"}
