@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 BASE_COLUMNS: Final = ("field", "x", "y", "radius", "name", "score")
 """Columns that every table has; measured features follow them."""
+BOX_COLUMNS: Final = ("x_min", "y_min", "x_max", "y_max")
 OPERATING_SCORE: Final = 0.5
 """Cells below this score are not reported unless asked for."""
 NAME_DTYPE: Final = np.dtype("<U32")
@@ -117,6 +118,14 @@ class Detections:
     def named(self, *names: str) -> Detections:
         """Return the rows with one of the given names (exactly these, kinds of them not included)."""
         return self.select(np.isin(self["name"], names))
+
+    @property
+    def boxes(self) -> NDArray[np.float64]:
+        """Corners x_min, y_min, x_max, y_max, shape (n, 4); the squares around the circles where no boxes are known."""
+        if all(name in self.columns for name in BOX_COLUMNS):
+            return np.stack([self[name] for name in BOX_COLUMNS], axis=1).astype(np.float64)
+        x, y, radius = self["x"], self["y"], self["radius"]
+        return np.stack([x - radius, y - radius, x + radius, y + radius], axis=1)
 
     def of_kind(self, *names: str) -> NDArray[np.bool_]:
         """Tell which rows have one of the given names or a kind of it, shape (n,)."""

@@ -186,3 +186,18 @@ def test_the_frame_is_a_copy_with_one_row_a_cell(cells: Detections) -> None:
 
 def test_repr_counts_cells_by_name(cells: Detections) -> None:
     assert repr(cells) == "Detections(4 cells: 2 RBC, 1 WBC, 1 platelet)"
+
+
+def test_kinds_are_told_by_the_vocabulary() -> None:
+    names = ["RBC", "sickle cell", "ring trophozoite", "band neutrophil", "large platelet", "artefact", "WBC", "RBC"]
+    cells = table([(0, 0.0, 0.0, 1.0, name, 1.0) for name in names])
+    for wide in (("RBC",), ("WBC",), ("neutrophil",), ("parasitised RBC",), ("RBC", "platelet"), ("sickle cell",), ()):
+        expected = [any(vocabulary.is_a(name, one) for one in wide) for name in names]
+        assert cells.of_kind(*wide).tolist() == expected
+    assert cells.of_kind("RBC").tolist() == [True, True, True, False, False, False, False, True]
+
+
+def test_a_name_that_is_in_no_vocabulary_is_of_no_kind() -> None:
+    cells = table([(0, 0.0, 0.0, 1.0, "thing", 1.0), (0, 1.0, 0.0, 1.0, "RBC", 1.0)])
+    assert cells.of_kind("RBC", "thing").tolist() == [False, True]
+    assert Detections.empty().of_kind("RBC").shape == (0,)

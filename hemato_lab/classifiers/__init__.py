@@ -8,13 +8,14 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from hemato_lab.classifiers.base import Classification, Classifier
 from hemato_lab.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["CLASSIFIERS", "NETWORKS", "Classification", "Classifier", "make_classifier"]
+    from hemato_lab.classifiers.base import Classifier
+
+__all__ = ["CLASSIFIERS", "NETWORKS", "make_classifier"]
 
 
 def _network(name: str) -> Classifier:

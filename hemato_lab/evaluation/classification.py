@@ -52,7 +52,7 @@ from hemato_lab.report import RESEARCH_USE_NOTICE
 from hemato_lab.smear import RGB
 
 if TYPE_CHECKING:
-    from hemato_lab.classifiers import Classification, Classifier
+    from hemato_lab.classifiers.base import Classification, Classifier
 
 Floats = NDArray[np.float64]
 CLASS_FIGURES: Final = ("precision", "recall", "f1")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from hemato_lab.detections import Detections
+from hemato_lab.detections import BOX_COLUMNS, Detections
 from hemato_lab.errors import ConfigError, DatasetError
 from hemato_lab.evaluation.entry import Entry
 from hemato_lab.vocabulary import TERMS
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 ANNOTATIONS_FILE: Final = "annotations.json"
 LABELS_FILE: Final = "labels.csv"
-BOX_COLUMNS: Final = ("x_min", "y_min", "x_max", "y_max")
 _PIXEL_CORNER: Final = -0.5
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hemato_lab.errors import ConfigError
-from hemato_lab.evaluation.dataset import BOX_COLUMNS, AnnotatedImage, DetectionSet
+from hemato_lab.detections import BOX_COLUMNS
+from hemato_lab.evaluation.dataset import AnnotatedImage, DetectionSet
 from hemato_lab.evaluation.matching import (
     UNMATCHED,
     MatchRule,
@@ -138,17 +139,9 @@ def agreement_of(
                 subject=dataset.name,
                 hint=_BOX_HINT,
             )
-        return intersection_over_union(_detected_boxes(found), boxes)
+        return intersection_over_union(found.boxes, boxes)
     centers = ("x", "y")
     return center_agreement(_stacked(found, centers), _stacked(truth, centers), _diameters(dataset, image, truth))
-
-
-def _detected_boxes(found: Detections) -> Floats:
-    """Boxes as the detector gives them, else the squares around its circles."""
-    if all(name in found.columns for name in BOX_COLUMNS):
-        return _stacked(found, BOX_COLUMNS)
-    x, y, radius = found["x"], found["y"], found["radius"]
-    return np.stack([x - radius, y - radius, x + radius, y + radius], axis=1)
 
 
 def _diameters(dataset: DetectionSet, image: AnnotatedImage, truth: Detections) -> Floats:

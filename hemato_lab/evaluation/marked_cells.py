@@ -26,7 +26,7 @@ from hemato_lab.evaluation.skipping import SkippedImage
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from hemato_lab.classifiers import Classification, Classifier
+    from hemato_lab.classifiers.base import Classification, Classifier
     from hemato_lab.evaluation.dataset import AnnotatedImage, DetectionSet
     from hemato_lab.evaluation.fields import ScaleSource
 

@@ -101,43 +101,28 @@ def run_evaluation(
             progress=_progress("batches", shown=show_progress),
         ).to_json()
     _refuse(dataset, rbc_diameter_px=rbc_diameter_px)
-    images = _progress("images", shown=show_progress, total=len(dataset.in_split(split)[:limit]))
+    shared: dict[str, Any] = {
+        "split": split,
+        "scale": scale,
+        "limit": limit,
+        "jobs": jobs,
+        "progress": _progress("images", shown=show_progress, total=len(dataset.in_split(split)[:limit])),
+    }
     if classifier is not None:
         _refuse(dataset, to="with --classifier", detector=detector, model=model, parasites=parasites or None)
-        return evaluate_marked_cells(
-            dataset,
-            reader_named(classifier),
-            classify_with(classifier),
-            split=split,
-            scale=scale,
-            limit=limit,
-            jobs=jobs,
-            progress=images,
-        ).to_json()
+        reader, place = reader_named(classifier), classify_with(classifier)
+        return evaluate_marked_cells(dataset, reader, place, **shared).to_json()
     name = detector or DEFAULT_DETECTOR
     if parasites:
-        return evaluate_parasites(
-            dataset,
-            pipeline_name(name, model),
-            parasite_reader(name, model),
-            split=split,
-            match=match,
-            scale=scale,
-            limit=limit,
-            jobs=jobs,
-            progress=images,
-        )
+        named = pipeline_name(name, model)
+        return evaluate_parasites(dataset, named, parasite_reader(name, model), match=match, **shared)
     return evaluate_detection(
         dataset,
         pipeline_detect(name, model),
         detector_card(name, model),
-        split=split,
         match=match,
         ignore_incomplete=ignore_incomplete,
-        scale=scale,
-        limit=limit,
-        jobs=jobs,
-        progress=images,
+        **shared,
     ).to_json()
 
 

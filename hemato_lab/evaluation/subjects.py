@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from hemato_lab.classifiers import Classification, Classifier
+    from hemato_lab.classifiers.base import Classification, Classifier
     from hemato_lab.evaluation.dataset import CropSet
     from hemato_lab.evaluation.fields import Detect
     from hemato_lab.evaluation.marked_cells import ClassifyAt

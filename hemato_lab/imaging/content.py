@@ -107,11 +107,10 @@ def content_of(calibration: FieldCalibration, cells: Detections) -> FieldContent
     calibration : FieldCalibration
         Of the field.
     cells : Detections
-        Of this field, with their boxes.
+        Of this field.
     """
-    boxes = np.stack([cells[name] for name in ("x_min", "y_min", "x_max", "y_max")], axis=1)
     counts = (int(np.count_nonzero(cells.of_kind(name))) for name in (RBC, WBC, PLATELET))
-    return FieldContent(explained_share(calibration, boxes), *counts)
+    return FieldContent(explained_share(calibration, cells.boxes), *counts)
 
 
 def _in_boxes(boxes: NDArray[np.float64], tile: WorkingTile, grid: WorkingGrid) -> NDArray[np.bool_]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from hemato_lab.classifiers import Classification, Classifier
+    from hemato_lab.classifiers.base import Classification, Classifier
 
 READERS: Final[dict[str, Callable[[], Classifier]]] = {**CLASSIFIERS, "blasts": BlastReader}
 """Classifiers of single cells, and readers of whole pictures, by name."""

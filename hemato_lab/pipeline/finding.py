@@ -97,7 +97,8 @@ class Finder:
         return [
             _FieldReader(
                 make_detector(self.detector, calibration, model=self.model, measured=self.measured),
-                None if classifiers is None else naming.CellNamer(calibration, classifiers),
+                # Stain tells cells apart, and a grey picture shows none.
+                naming.CellNamer(calibration, classifiers) if classifiers and calibration.levels.has_colour else None,
                 self.minimum_score,
             )
             for calibration in calibrations

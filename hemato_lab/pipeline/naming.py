@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from hemato_lab.classifiers import NETWORKS, Classification
+from hemato_lab.classifiers import NETWORKS
+from hemato_lab.classifiers.base import Classification
 from hemato_lab.classifiers.crops import cut_cells
 from hemato_lab.classifiers.network import NetworkClassifier
 from hemato_lab.vocabulary import RBC, WBC

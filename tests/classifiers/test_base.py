@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hemato_lab.classifiers import CLASSIFIERS, Classification, make_classifier
+from hemato_lab.classifiers import CLASSIFIERS, make_classifier
+from hemato_lab.classifiers.base import Classification
 from hemato_lab.errors import ConfigError
 from hemato_lab.vocabulary import TERMS
 

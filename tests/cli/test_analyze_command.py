@@ -17,11 +17,10 @@ import pytest
 from PIL import Image
 
 from hemato_lab import __version__, analyze, open_smear
-from hemato_lab.classifiers import CLASSIFIERS
 from hemato_lab.cli.application import EXIT_CODES, exit_code
 from hemato_lab.cli.output import progress_bar
 from hemato_lab.cli.places import NOTICE_FILE, RESULT_FILES, folder_name
-from hemato_lab.detectors import DETECTORS
+from hemato_lab.detectors import DEFAULT_DETECTOR, DETECTORS
 from hemato_lab.errors import (
     ConfigError,
     DatasetError,
@@ -31,7 +30,9 @@ from hemato_lab.errors import (
     UnreadableInputError,
 )
 from hemato_lab.export import render
+from hemato_lab.pipeline.classification import READERS
 from hemato_lab.report import RESEARCH_USE_NOTICE, report_schema
+from tests.networks.graphs import DETECTS, dots_model, sha256_of
 
 SCALE = ("--rbc-diameter-px", "30")
 FILES = {"report.json", "cells.csv", "picture.png", "report.html"}
@@ -54,6 +55,29 @@ def test_json_is_one_document_and_nothing_else(good, command, tmp_path, monkeypa
 def test_tiles_and_threads_do_not_change_the_document(good, command):
     plain = command("analyze", good, "--json", *SCALE).out
     assert command("analyze", good, "--json", *SCALE, "--tile-size", 128, "--threads", 2).out == plain
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        (("--detector", "classical"), {"detector": "classical"}),
+        (("--detector", "classical", "--names"), {"detector": "classical", "names": True}),
+        (("--no-names",), {"names": False}),
+    ],
+)
+def test_detector_and_names_are_chosen(good, command, arguments: tuple[str, ...], options: dict):
+    shown = command("analyze", good, "--json", *SCALE, *arguments).out
+    assert shown.encode() == render(analyze(open_smear(good, rbc_diameter_px=30.0), **options), "json")
+    assert shown != command("analyze", good, "--json", *SCALE).out
+
+
+def test_another_detection_network_is_taken_from_its_file(good, command, tmp_path):
+    model = dots_model()
+    (tmp_path / "dots.onnx").write_bytes(model.SerializeToString())
+    outcome = command("analyze", good, "--json", *SCALE, "--model", tmp_path / "dots.onnx", "--no-names")
+    assert outcome.code == 0
+    used = json.loads(outcome.out)["hemato_lab"]["provenance"]["models"]
+    assert used == {DETECTS["name"]: {"sha256": sha256_of(model)}}
 
 
 def test_files_are_written_whole(good, command, tmp_path):
@@ -240,10 +264,13 @@ def test_no_command_shows_the_help(command):
 
 
 def test_the_help_names_every_detector_and_classifier(command):
-    for name, kinds in (("analyze", [DETECTORS]), ("evaluate", [DETECTORS, CLASSIFIERS])):
+    for name, said in (
+        ("analyze", [f"finds the cells: {', '.join(DETECTORS)}. [default: {DEFAULT_DETECTOR}]"]),
+        ("evaluate", [f"{', '.join(DETECTORS)}; without, {DEFAULT_DETECTOR}.", f"{', '.join(READERS)}; without"]),
+    ):
         shown = " ".join(command(name, "--help").out.replace("│", " ").split())
-        for kind in kinds:
-            assert f"there is: {', '.join(kind)}." in shown
+        for words in said:
+            assert words in shown
 
 
 def test_version_and_help_carry_the_notice(command):

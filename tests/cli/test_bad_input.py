@@ -224,7 +224,7 @@ def test_a_file_that_changes_between_opening_and_analysis(tmp_path, photograph, 
         (("--rbc-diameter-px", "0"), "--rbc-diameter-px 0 is impossible"),
         (("--rbc-diameter-px", "-3"), "15 to 375"),
         (("--rbc-diameter-px", "30", "--um-per-px", "0.1"), "but --rbc-diameter-px 30 is stated (state only the one"),
-        (("--detector", "best"), "no detector is called 'best' (there are: classical)"),
+        (("--detector", "best"), "no detector is called 'best' (there are: onnx, classical)"),
         (("--tile-size", "0"), "tile size"),
         (("--tile-size", "63"), "64 or more"),
         (("--threads", "0"), "threads"),
@@ -252,13 +252,25 @@ def test_impossible_options_are_refused_before_the_image_is_opened(
         (("evaluate", "somewhere"), "(see hemato-lab evaluate --help)"),
         (("phantom", "somewhere", "--format", "film"), "(see hemato-lab phantom --help)"),
         (("evaluate", "nowhere", "--split", "test", "--jobs", "0"), "(see hemato-lab evaluate --help)"),
-        (("evaluate", "nowhere", "--split", "test", "--detector", "best"), "there are: classical"),
-        (("evaluate", "nowhere", "--split", "test", "--classifier", "best"), "choose one of classical"),
+        (("evaluate", "nowhere", "--split", "test", "--detector", "best"), "there are: onnx, classical"),
+        (("evaluate", "nowhere", "--split", "test", "--classifier", "best"), "choose one of blasts, classical"),
         (("evaluate", "nowhere", "--split", "test", "--out", ""), "--out: the name is empty"),
     ],
 )
 def test_a_misspelt_command_line_is_one_line_too(command, arguments: tuple[str, ...], words: str):
     refused(command(*arguments), words, code=2)
+
+
+def test_a_model_that_cannot_be_used_is_refused_in_one_line(command, tmp_path, good):
+    (tmp_path / "text.onnx").write_text("This is no network.")
+    for name, words in (("nowhere.onnx", "cannot be read"), ("text.onnx", "is no ONNX model")):
+        outcome = command("analyze", good, "--json", "--rbc-diameter-px", 30, "--model", tmp_path / name)
+        refused(outcome, words, name, code=6)
+    for arguments, words in (
+        (("--detector", "classical", "--model", "a.onnx"), "the detector 'classical' takes no model"),
+        (("--model", ""), "--model: the name is empty"),
+    ):
+        refused(command("analyze", good, "--json", *arguments), words, code=2)
 
 
 def test_a_set_that_does_not_exist(command, tmp_path):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from hemato_lab.classifiers import Classification
+from hemato_lab.classifiers.base import Classification
 from hemato_lab.errors import ConfigError, UnreadableInputError
 from hemato_lab.evaluation.classification import evaluate_crops
 from hemato_lab.evaluation.dataset import CropSet, LabelledCrop

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from hemato_lab.classifiers import Classification
+from hemato_lab.classifiers.base import Classification
 from hemato_lab.errors import ConfigError, InputError, UnreadableInputError
 from hemato_lab.evaluation.dataset import DetectionSet
 from hemato_lab.evaluation.marked_cells import evaluate_marked_cells

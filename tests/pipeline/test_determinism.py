@@ -10,24 +10,30 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from hemato_lab.detectors import DETECTORS
 from hemato_lab.imaging.tiling import margin_px
 from hemato_lab.pipeline import analyze
 from hemato_lab.smear import Smear
 
-SMALL_CELLS = {"rbc_px": 16.0, "size": (500, 460)}
+SMALL_CELLS = {"rbc_px": 16.0, "size": (620, 580)}
 """Tiles of 256 pixels with their margins are then far smaller than the field."""
 
 
+EACH_DETECTOR = pytest.mark.parametrize("detector", sorted(DETECTORS))
+
+
+@EACH_DETECTOR
 @pytest.mark.parametrize(
     ("recipe", "configurations"),
     [("differential", ((256, 1), (512, 2), (1024, 4))), ("poikilocytosis", ((256, 2),))],
 )
-def test_one_report_for_every_tile_size(phantom, report_bytes, recipe: str, configurations):
+def test_one_report_for_every_tile_size(phantom, report_bytes, recipe: str, configurations, detector: str):
     smear = phantom(recipe, **SMALL_CELLS)
     assert 256 + 2 * margin_px(16.0) < smear.fields[0].height
-    reference = report_bytes(smear)
+    reference = report_bytes(smear, detector=detector)
     for tile_size, threads in configurations:
-        assert report_bytes(smear, tile_size=tile_size, threads=threads) == reference, (tile_size, threads)
+        tiled = report_bytes(smear, detector=detector, tile_size=tile_size, threads=threads)
+        assert tiled == reference, (tile_size, threads)
 
 
 @pytest.mark.parametrize("threads", [2, 4])
@@ -37,15 +43,18 @@ def test_one_report_for_every_number_of_threads(phantom, report_bytes, threads: 
     assert report_bytes(smear, tile_size=200, threads=threads) == report_bytes(smear)
 
 
-def test_every_column_of_every_cell_is_the_same(phantom):
+@EACH_DETECTOR
+def test_every_column_of_every_cell_is_the_same(phantom, detector: str):
     """The report holds rounded sums only; the table must not differ in its last bit either."""
     smear = phantom("sickle", rbc_px=20.0, size=(420, 420))
-    whole, tiled = analyze(smear).detections, analyze(smear, tile_size=200, threads=2).detections
+    whole = analyze(smear, detector=detector).detections
     crossing = (np.floor((whole["x_min"] + 0.5) / 200) != np.floor((whole["x_max"] + 0.5) / 200)) | (
         np.floor((whole["y_min"] + 0.5) / 200) != np.floor((whole["y_max"] + 0.5) / 200)
     )
     assert np.count_nonzero(crossing) > 20
-    assert tiled == whole
+    for tile_size, threads in ((64, 1), (200, 2)):
+        tiled = analyze(smear, detector=detector, tile_size=tile_size, threads=threads).detections
+        assert tiled == whole, (tile_size, threads)
 
 
 def test_an_estimated_scale_does_not_depend_on_tiles(phantom, report_bytes):
@@ -62,8 +71,9 @@ FOREIGN = {
 """Size of the field, where they lie, and their optical densities."""
 
 
+@EACH_DETECTOR
 @pytest.mark.parametrize("kind", FOREIGN)
-def test_things_larger_than_any_margin_do_not_depend_on_tiles(phantom, field_of, kind: str):
+def test_things_larger_than_any_margin_do_not_depend_on_tiles(phantom, field_of, kind: str, detector: str):
     """What an ink spot or a fibre is taken for must not depend on where tiles end."""
     size, covers, density = FOREIGN[kind]
     smear = phantom("normal", rbc_px=16.0, size=size)
@@ -71,7 +81,8 @@ def test_things_larger_than_any_margin_do_not_depend_on_tiles(phantom, field_of,
     cover = ndimage.gaussian_filter(covers(columns, rows).astype(float), 1.0)[..., None]
     light = (smear.fields[0].read() / 255) ** 2.2 * 10 ** (-cover * np.array(density))
     spotted = Smear(kind, (field_of(np.rint(255 * light ** (1 / 2.2)).astype(np.uint8)),), {}, smear.scale)
-    assert analyze(spotted, tile_size=160).detections == analyze(spotted).detections
+    whole = analyze(spotted, detector=detector).detections
+    assert analyze(spotted, detector=detector, tile_size=160).detections == whole
 
 
 _IN_A_PROCESS = """

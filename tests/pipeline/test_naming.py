@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hemato_lab.classifiers import NETWORKS, Classification
+from hemato_lab.classifiers import NETWORKS
+from hemato_lab.classifiers.base import Classification
 from hemato_lab.detections import Detections
 from hemato_lab.imaging.tiling import read_tile
 from hemato_lab.pipeline.naming import COLUMNS, CellNamer, joint_score, load_classifiers, without_sizes
@@ -130,7 +131,6 @@ def test_a_red_cell_gets_its_shape_and_the_probability_of_it(name_cells: Callabl
     cells = name_cells([("RBC", RED), ("RBC", BLUE)])
     assert cells["name"].tolist() == ["sickle cell", "normal RBC"]
     assert cells["name_confidence"][0] == pytest.approx(probabilities(RED, "red-cell-shape")[0], abs=1e-4)
-    assert cells["parasite_score"].tolist() == [0, 0]
 
 
 def test_a_size_is_named_only_where_the_scale_does_not_rest_on_red_cells(
@@ -182,12 +182,17 @@ def test_a_cell_in_which_only_the_detector_saw_a_parasite_is_named_by_its_shape(
     assert joined < PLANE["threshold"]
 
 
-def test_only_suspicious_cells_are_looked_at_for_parasites(name_cells: Callable[..., Detections]) -> None:
-    """From two in a hundred on; below the score stays the detector's, whatever the classifier would have said."""
-    cells = name_cells([("RBC", BLUE), ("RBC", BLUE)], parasite_score=[0.0199, 0.02])
-    below, above = cells["parasite_score"]
-    assert below == 0.0199
-    assert above == pytest.approx(by_log_odds(0.02, 1 - probabilities(BLUE, "malaria")[0], PLANE), abs=1e-4)
+def test_every_red_cell_is_looked_at_for_parasites(name_cells: Callable[..., Detections]) -> None:
+    """The malaria network may see what the detector overlooked; how far it is trusted then is in its plane."""
+    cells = name_cells([("RBC", BLUE), ("RBC", BLUE), ("RBC", RED)], parasite_score=[0.001, 0.2, 0.001])
+    expected = [
+        by_log_odds(seen, 1 - probabilities(stain, "malaria")[0], PLANE)
+        for seen, stain in ((0.001, BLUE), (0.2, BLUE), (0.001, RED))
+    ]
+    np.testing.assert_allclose(cells["parasite_score"], expected, rtol=0, atol=1e-4)
+    infected = np.array(expected) >= PLANE["threshold"]
+    assert infected.tolist() == [False, True, False]
+    assert cells["name"].tolist() == ["normal RBC", "schizont", "sickle cell"]
 
 
 def test_every_other_column_and_the_order_are_kept(name_cells: Callable[..., Detections]) -> None:
