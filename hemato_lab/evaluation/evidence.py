@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from hemato_lab.errors import ConfigError
 from hemato_lab.detections import BOX_COLUMNS
-from hemato_lab.evaluation.dataset import AnnotatedImage, DetectionSet
+from hemato_lab.errors import ConfigError
 from hemato_lab.evaluation.matching import (
     UNMATCHED,
     MatchRule,
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hemato_lab.detections import Detections
+    from hemato_lab.evaluation.dataset import AnnotatedImage, DetectionSet
     from hemato_lab.evaluation.fields import FieldOutcome
 
 Floats = NDArray[np.float64]
