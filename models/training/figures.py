@@ -1,8 +1,8 @@
-"""All figures of the model cards, measured anew: ``hemato-lab evaluate`` on every set, in one table.
+"""All figures of the model cards, measured anew: ``hemato-lab evaluate`` on every set.
 
 Usage: ``python -m models.training.figures DATASETS MODELS [--only NAME ...] [--jobs N]`` from the project's folder. The
-results go to MODELS/figures.json, one entry a row of `ROWS`; the table is printed as Markdown. Splits named "test" are
-looked at for these final figures only.
+results go to MODELS/figures.json, one entry a row of `ROWS`, and from there into the tables of the cards MODELS/*.md,
+between the lines `BEGIN` and `END`. Splits named "test" are looked at for these final figures only.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from hemato_lab.evaluation.runner import run_evaluation
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+BEGIN: Final = "<!-- figures: begin -->"
+END: Final = "<!-- figures: end -->"
+LEAVE_ONE_OUT: Final = "leave-one-out"
 LEFT_OUT: Final = ("bccd", "deepbionet", "iml_malaria", "chula_rbc12")
 """Sets that a detector was trained without, in ``without-NAME.onnx`` of the folder of leave-one-out models."""
 
@@ -30,7 +33,7 @@ class Row:
     Attributes
     ----------
     model : str
-        Whose card it belongs to.
+        What is evaluated.
     folder, split : str
         Of the annotated set.
     options : dict
@@ -41,6 +44,17 @@ class Row:
     folder: str
     split: str
     options: Mapping[str, Any]
+
+    @property
+    def card(self) -> str:
+        """Name of the card that it belongs to."""
+        return "detector" if self.model == LEAVE_ONE_OUT else self.model
+
+    @property
+    def title(self) -> str:
+        """What the table calls it."""
+        kind = ", a detector trained without this set" if self.model == LEAVE_ONE_OUT else ""
+        return f"{self.folder} {self.split}{kind}"
 
     @property
     def command(self) -> str:
@@ -89,9 +103,22 @@ def main() -> None:
         if options.only and row.model not in options.only:
             continue
         result = run_evaluation(options.datasets / row.folder, split=row.split, jobs=options.jobs, **row.options)
-        known[row.command] = {"model": row.model, **_kept(result)}
+        known[row.command] = {"card": row.card, "title": row.title, **_kept(result)}
         path.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-        print("\n".join(lines(row, result)), flush=True)
+        print("\n".join(lines(row.command, known[row.command])), flush=True)
+    for card in sorted(options.models.glob("*.md")):
+        fill_in(card, {command: kept for command, kept in known.items() if kept["card"] == card.stem})
+
+
+def fill_in(card: Path, results: Mapping[str, Any]) -> None:
+    """Write the table of a card anew; a card without the lines `BEGIN` and `END` stays as it is."""
+    text = card.read_text(encoding="utf-8")
+    if BEGIN not in text or END not in text:
+        return
+    before, after = text.split(BEGIN)[0], text.split(END)[1]
+    rows = [line for command, kept in results.items() for line in lines(command, kept)]
+    table = "\n".join(["| set | figure | value [95 % limits] |", "|---|---|---|", *rows])
+    card.write_text(f"{before}{BEGIN}\n\n{table}\n\n{END}{after}", encoding="utf-8")
 
 
 def _left_out(folder: Path | None) -> Iterator[Row]:
@@ -99,7 +126,7 @@ def _left_out(folder: Path | None) -> Iterator[Row]:
         return
     for name in LEFT_OUT:
         centred = BY_CENTRE if name == "chula_rbc12" else {}
-        yield Row("leave-one-out", name, "test", {"model": str(folder / f"without-{name}.onnx"), **centred})
+        yield Row(LEAVE_ONE_OUT, name, "test", {"model": str(folder / f"without-{name}.onnx"), **centred})
 
 
 def _kept(result: dict[str, Any]) -> dict[str, Any]:
@@ -114,18 +141,21 @@ def _kept(result: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def lines(row: Row, result: Mapping[str, Any]) -> list[str]:
-    """Return the rows of the Markdown table: figure, value with its limits, command."""
+def lines(command: str, kept: Mapping[str, Any]) -> list[str]:
+    """Return the rows of the Markdown table for one result: the set, its figures and their limits."""
     shown: list[tuple[str, str]] = []
-    if "mean_ap50" in result:
-        shown.append(("mean AP50", _with_limits(result["mean_ap50"], result["limits"]["mean_ap50"])))
-        for name, scores in result["classes"].items():
-            figures = CENTRE_FIGURES if row.options.get("match") == "center" else BOX_FIGURES
+    if "mean_ap50" in kept:
+        if kept["match"] == "iou":
+            shown.append(("mean AP50", _with_limits(kept["mean_ap50"], kept["limits"]["mean_ap50"])))
+        figures = BOX_FIGURES if kept["match"] == "iou" else CENTRE_FIGURES
+        for name, scores in kept["classes"].items():
             shown += [(f"{name} {one}", _with_limits(scores[one], scores["limits"][one])) for one in figures]
     else:
-        known = {name: pair for name, pair in result["limits"].items() if result[name] is not None}
-        shown += [(name, _with_limits(result[name], pair)) for name, pair in known.items()]
-    return [f"| {row.folder} {row.split} | {figure} | {value} | `{row.command}` |" for figure, value in shown]
+        known = {name: pair for name, pair in kept["limits"].items() if kept[name] is not None}
+        shown += [(name, _with_limits(kept[name], pair)) for name, pair in known.items()]
+    shown = [(figure.replace("_", " "), value) for figure, value in shown if value != "-"]
+    first = f"{kept['title']}<br>`{command}`"
+    return [f"| {first if index == 0 else ''} | {figure} | {value} |" for index, (figure, value) in enumerate(shown)]
 
 
 def _with_limits(value: float | None, pair: list[float] | None) -> str:

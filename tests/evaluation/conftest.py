@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-NAMES = ("RBC", "WBC", "platelet", "ring trophozoite", "sickle cell")
+NAMES = ("RBC", "WBC", "platelet", "ring trophozoite", "sickle cell", "trophozoite")
 
 
 @pytest.fixture
