@@ -111,6 +111,14 @@ def test_kinds_of_something_are_told_apart_by_direction() -> None:
     assert not is_a("monocyte", "neutrophil")
 
 
+@pytest.mark.parametrize("stage", PARASITES)
+def test_every_stage_is_a_parasitised_red_cell_by_its_next_wider_name(stage: str) -> None:
+    assert lineage_path(stage) == (stage, "parasitised RBC", RBC)
+    assert term(stage).denominator == term("parasitised RBC").denominator == RBC
+    assert not is_a("uninfected RBC", "parasitised RBC")
+    assert not is_a("parasitised RBC", stage)
+
+
 def test_unknown_names_are_refused_with_a_hint() -> None:
     for ask in (term, lineage_path, detector_class, lambda name: is_a(name, RBC)):
         with pytest.raises(ConfigError, match="unknown cell or finding name 'rbc'") as caught:

@@ -255,6 +255,8 @@ def test_impossible_options_are_refused_before_the_image_is_opened(
         (("evaluate", "nowhere", "--split", "test", "--detector", "best"), "there are: onnx, classical"),
         (("evaluate", "nowhere", "--split", "test", "--classifier", "best"), "choose one of blasts, classical"),
         (("evaluate", "nowhere", "--split", "test", "--out", ""), "--out: the name is empty"),
+        (("evaluate", "nowhere", "--split", "test", "--model", ""), "--model: the name is empty"),
+        (("evaluate", "nowhere", "--split", "test", "--rbc-diameter-px", "wide"), "(see hemato-lab evaluate --help)"),
     ],
 )
 def test_a_misspelt_command_line_is_one_line_too(command, arguments: tuple[str, ...], words: str):

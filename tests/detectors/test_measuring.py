@@ -91,6 +91,14 @@ def test_touching_cells_share_their_stain_in_the_middle() -> None:
     np.testing.assert_allclose(areas, left * um**2, rtol=0.04)
 
 
+def test_a_speck_beside_the_cell_in_its_box_is_not_measured_with_it() -> None:
+    disc, box = (100.0, 100.0, 44.0), boxes_of([(100.0, 100.0, 60.0)])
+    alone = measured(discs([disc]), with_nothing_measured(box), 60.0)
+    beside = measured(discs([disc, (77.0, 77.0, 12.0)]), with_nothing_measured(box), 60.0)
+    for name in ("area_um2", "perimeter_um", "major_axis_um", "solidity"):
+        assert beside[name][0] == pytest.approx(alone[name][0], rel=0.005), name
+
+
 def test_an_empty_table_and_an_empty_field_stay_as_they_are() -> None:
     nothing = Detections.empty((*FEATURES, "parasite_score"))
     assert measured(discs([(100.0, 100.0, 60.0)]), nothing, 60.0) == nothing

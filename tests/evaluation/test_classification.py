@@ -2,18 +2,21 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hemato_lab.classifiers.base import Classification
 from hemato_lab.errors import ConfigError, UnreadableInputError
-from hemato_lab.evaluation.classification import evaluate_crops
+from hemato_lab.evaluation.classification import Answers, crop_figures, evaluate_crops
 from hemato_lab.evaluation.dataset import CropSet, LabelledCrop
+from hemato_lab.evaluation.naming import common_names
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 
 UNSURE = 0.58
@@ -36,7 +39,7 @@ class Told:
         return Classification(self.classes, table, table.max(axis=1) < UNSURE)
 
 
-def crop_set(rows: Sequence[tuple[str, Sequence[int], str]]) -> tuple[CropSet, Any]:
+def crop_set(rows: Sequence[tuple[str, Sequence[int], str]]) -> tuple[CropSet, Callable[[Path], np.ndarray]]:
     """Rows of label, percentages, group; and a reader that hands out the percentages as pixels."""
     crops = tuple(
         LabelledCrop(Path(f"{i}.jpg"), f"cells/{i}.jpg", label, "test", group)
@@ -93,6 +96,73 @@ def test_a_stated_diameter_reaches_the_classifier_and_the_result() -> None:
     result = evaluate_crops(dataset, classifier, read, split="test", rbc_diameter_px=40.0).to_json()
     assert classifier.told_diameter == 40.0
     assert result["scale"] == {"rbc_diameter_px": 40.0, "origin": "stated"}
+
+
+def test_crops_without_a_common_scale_tell_it_themselves() -> None:
+    """The pixels of these crops are black but for the first row's first channel."""
+    dataset, read = crop_set([(POSITIVE, (30, 10), "a"), (NEGATIVE, (20, 38), "b")])
+    classifier = Told((POSITIVE, NEGATIVE))
+    evaluate_crops(dataset, classifier, read, split="test", rbc_diameter_px=99.0)
+    result = evaluate_crops(dataset, classifier, read, split="test").to_json()
+    assert classifier.told_diameter is None
+    assert result["scale"] == {"rbc_diameter_px": None, "origin": "cells on black"}
+
+
+@pytest.mark.parametrize(("percentages", "unknown", "known"), [((50, 50), 1.0, None), ((40, 60), 0.0, 0.5)])
+def test_accuracy_of_the_known_needs_known_crops(
+    percentages: tuple[int, int], unknown: float, known: float | None
+) -> None:
+    dataset, read = crop_set([(POSITIVE, percentages, "a"), (NEGATIVE, percentages, "b")])
+    result = evaluate_crops(dataset, Told((POSITIVE, NEGATIVE)), read, split="test").to_json()
+    assert (result["accuracy"], result["unknown"], result["accuracy_known"]) == (0.5, unknown, known)
+    assert result["limits"]["unknown"] == [unknown, unknown]
+    assert (result["limits"]["accuracy_known"] is None) == (known is None)
+
+
+def random_rows(seed: int) -> list[tuple[str, tuple[int, ...], str]]:
+    random = np.random.default_rng(seed)
+    labels = random.choice([POSITIVE, NEGATIVE], 60)
+    return [
+        (str(label), tuple(random.multinomial(100, [0.4, 0.4, 0.2]).tolist()), f"patient {number % 7}")
+        for number, label in enumerate(labels)
+    ]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_order_of_crops_changes_no_figure(seed: int) -> None:
+    rows = random_rows(seed)
+    order = np.random.default_rng(seed).permutation(len(rows))
+    results = []
+    for listed in (rows, [rows[number] for number in order]):
+        dataset, read = crop_set(listed)
+        one = CropSet(dataset.name, (POSITIVE, NEGATIVE), dataset.crops)
+        results.append(evaluate_crops(one, Told((POSITIVE, NEGATIVE, "blast")), read, split="test").to_json())
+        # limits are drawn by the number of a group, which is that of its first crop
+        for result in (results[-1], *results[-1]["classes"].values()):
+            del result["limits"]
+    assert results[0] == results[1]
+
+
+answer = st.tuples(st.integers(0, 1), st.integers(0, 2), st.booleans(), st.integers(0, 3))
+
+
+@given(st.lists(answer, min_size=1, max_size=30))
+def test_known_and_unknown_crops_make_up_the_whole(rows: list[tuple[int, int, bool, int]]) -> None:
+    """Rows of truth, answer, whether the classifier said that it does not know, and how often the crop occurs."""
+    truth, named, unknown, weight = (np.array(column) for column in zip(*rows, strict=True))
+    names = common_names([POSITIVE, NEGATIVE], [POSITIVE, NEGATIVE, "blast"], dataset="cells", classifier="told")
+    answers = Answers(truth, np.eye(3)[named], unknown.astype(bool), 2)
+    figures = crop_figures(answers, names, weight[None].astype(np.float64))
+    repeated = np.repeat(np.arange(len(rows)), weight)
+    if not len(repeated):
+        assert all(np.isnan(figures[name][0]) for name in ("accuracy", "unknown", "accuracy_known"))
+        return
+    right, known = (named == truth)[repeated], ~unknown.astype(bool)[repeated]
+    assert figures["unknown"][0] + np.mean(known) == pytest.approx(1.0)
+    expected = np.mean(right[known]) if known.any() else np.nan
+    np.testing.assert_allclose(figures["accuracy_known"][0], expected)
+    parts = [np.mean(part) * np.mean(right[part]) for part in (known, ~known) if part.any()]
+    assert figures["accuracy"][0] == pytest.approx(sum(parts))
 
 
 def test_the_area_does_not_depend_on_which_name_is_positive() -> None:

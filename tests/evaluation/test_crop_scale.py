@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,27 @@ def test_the_scale_of_crops_is_that_of_their_red_cells(film_crops: list[RGB]) ->
     assert scale.rbc_diameter_px == pytest.approx(RED_CELL_DIAMETER_UM / RECIPES["normal"].um_per_px, rel=0.12)
 
 
+def test_crops_enlarged_twice_have_cells_of_twice_the_size(film_crops: list[RGB]) -> None:
+    whole = [crop.repeat(2, axis=0).repeat(2, axis=1) for crop in film_crops]
+    once, twice = (crop_scale(*listing(list(pictures))[:2]).rbc_diameter_px for pictures in (film_crops, whole))
+    assert once is not None
+    assert twice == pytest.approx(2 * once, rel=0.05)
+
+
+def test_the_scale_does_not_depend_on_the_order_of_the_crops(film_crops: list[RGB]) -> None:
+    crops, read, _ = listing(list(film_crops))
+    plain, turned = crop_scale(crops, read), crop_scale(crops[::-1], read)
+    assert turned.origin == "estimated"
+    assert turned.rbc_diameter_px == pytest.approx(plain.rbc_diameter_px, rel=0.02)
+
+
+@pytest.mark.parametrize("stated", [math.nan, math.inf, -30.0, 1e6])
+def test_an_impossible_diameter_is_refused(stated: float) -> None:
+    crops, read, _ = listing([None])
+    with pytest.raises(ScaleNotCredibleError):
+        crop_scale(crops, read, stated)
+
+
 def test_a_stated_diameter_is_believed_and_nothing_is_read(film_crops: list[RGB]) -> None:
     crops, read, asked = listing(list(film_crops))
     assert crop_scale(crops, read, 33.0) == CropScale(33.0, "stated")
@@ -57,11 +79,32 @@ def test_a_stated_diameter_is_believed_and_nothing_is_read(film_crops: list[RGB]
         crop_scale(crops, read, 0.0)
 
 
-def test_cells_on_black_have_no_common_scale() -> None:
+@pytest.fixture
+def on_black() -> RGB:
+    """A cell that was cut out."""
     cell = np.zeros((60, 60, 3), np.uint8)
     cell[10:50, 10:50] = (210, 150, 150)
-    crops, read, _ = listing([cell] * 4)
+    return cell
+
+
+def test_cells_on_black_have_no_common_scale(on_black: RGB) -> None:
+    crops, read, _ = listing([on_black] * 4)
     assert crop_scale(crops, read) == CropScale(None, "cells on black")
+
+
+@pytest.mark.parametrize(("black", "origin"), [(2, "unknown"), (3, "cells on black")])
+def test_cells_on_black_are_told_by_most_crops_that_can_be_read(on_black: RGB, black: int, origin: str) -> None:
+    """Two blank ones beside them tell no scale either; one that cannot be read has no say."""
+    blank = np.full((60, 60, 3), 230, np.uint8)
+    crops, read, _ = listing([None, blank, blank, *[on_black] * black])
+    assert crop_scale(crops, read) == CropScale(None, origin)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("number", [1, 2, 7, MOST_CROPS_READ - 1, MOST_CROPS_READ, MOST_CROPS_READ + 1])
+def test_of_few_crops_each_is_read_once(number: int) -> None:
+    crops, read, asked = listing([None] * number)
+    crop_scale(crops, read)
+    assert len(set(asked)) == len(asked) == min(number, MOST_CROPS_READ)
 
 
 @pytest.mark.parametrize("picture", [None, np.full((80, 80, 3), 230, np.uint8)])

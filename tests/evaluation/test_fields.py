@@ -8,7 +8,7 @@ import pytest
 from hemato_lab.detections import Detections
 from hemato_lab.errors import ConfigError, ScaleNotCredibleError, UnreadableInputError
 from hemato_lab.evaluation.dataset import DetectionSet
-from hemato_lab.evaluation.fields import FieldOutcome, detect_fields
+from hemato_lab.evaluation.fields import FieldOutcome, detect_fields, readable, stated_diameter
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,3 +68,22 @@ def test_an_unreadable_image_has_its_reason_and_is_not_refused(build: Build) -> 
     assert [outcome.unreadable for outcome in outcomes] == [None, failure, None]
     assert [outcome.refused for outcome in outcomes] == [False, False, True]
     assert len(outcomes[1].detections) == 0
+
+
+def test_readable_images_stay_beside_their_outcomes(build: Build) -> None:
+    images = build([[], [], []]).images
+    failure = UnreadableInputError("is empty")
+    refused, bad = FieldOutcome(Detections.empty(), None), FieldOutcome(Detections.empty(), None, failure)
+    good = FieldOutcome(Detections.empty(), 33.0)
+    kept, outcomes, skipped = readable(images, [bad, refused, good])
+    assert (kept, outcomes) == ([images[1], images[2]], [refused, good])
+    assert [one.to_json() for one in skipped] == [{"file": "images/000.jpg", "reason": "is empty"}]
+    with pytest.raises(UnreadableInputError) as caught:
+        readable(images, [bad, FieldOutcome(Detections.empty(), None, UnreadableInputError("is gone")), bad])
+    assert caught.value is failure
+
+
+def test_a_diameter_is_stated_only_when_the_annotated_one_is_asked_for(build: Build) -> None:
+    dataset = build([[]], diameters=[80.0])
+    assert stated_diameter(dataset, dataset.images[0], "estimated") is None
+    assert stated_diameter(dataset, dataset.images[0], "annotated") == 80.0

@@ -78,6 +78,49 @@ def test_the_annotated_scale_is_handed_on_when_asked_for(build: Build) -> None:
         assert told == expected
 
 
+def test_a_scale_that_is_not_annotated_cannot_be_handed_on(build: Build) -> None:
+    dataset = build([[("sickle cell", 50, 50, 40)]])
+    with pytest.raises(ConfigError, match=r"000\.jpg has no annotated red-cell diameter"):
+        scored(dataset, scale="annotated")
+
+
+def test_images_without_a_cell_to_name_are_not_looked_at(build: Build) -> None:
+    """Nor is their scale asked for; their cells are listed as left out, but for the difficult ones."""
+    marks = [[("sickle cell", 50, 50, 40)], [("WBC", 50, 50, 40), ("platelet", 90, 90, 5)], []]
+    dataset = build(marks, difficult=frozenset({(1, 1)}), diameters=[80.0, None, None])
+    seen: list[str] = []
+
+    def remember(path: Path, centres: NDArray[np.float64], diameter: float | None) -> Classification:
+        seen.append(path.name)
+        return by_place(path, centres, diameter)
+
+    result = evaluate_marked_cells(dataset, Named(), remember, split="test", scale="annotated").to_json()
+    assert seen == ["000.jpg"]
+    assert result["left_out"] == {"WBC": 1}
+    assert result["groups"] == 1
+
+
+def test_marks_are_scored_by_the_wider_name_that_the_classifier_has(build: Build) -> None:
+    classes = ("parasitised RBC", "sickle cell")
+
+    def all_the_same(path: Path, centres: NDArray[np.float64], diameter: float | None) -> Classification:
+        return Classification(classes, np.tile([0.75, 0.25], (len(centres), 1)))
+
+    dataset = build([[("ring trophozoite", 50, 50, 40), ("trophozoite", 90, 50, 40), ("sickle cell", 150, 50, 40)]])
+    result = evaluate_marked_cells(dataset, Named(classes), all_the_same, split="test").to_json()
+    assert result["rolled_up"] == {"ring trophozoite": "parasitised RBC", "trophozoite": "parasitised RBC"}
+    assert result["classes"]["parasitised RBC"]["truth"] == 2
+    assert (result["accuracy"], result["unknown"]) == (pytest.approx(2 / 3, abs=1e-6), 0.0)
+
+
+def test_limits_follow_the_images_of_one_slide(build: Build) -> None:
+    right, wrong = ("sickle cell", 50.0, 50.0, 40.0), ("sickle cell", 150.0, 50.0, 40.0)
+    together = build([[right] * 3, [wrong] * 3], groups=["slide", "slide"])
+    assert scored(together)["limits"]["accuracy"] is None
+    # each of two slides is drawn alone in a quarter of the resamples
+    assert scored(build([[right] * 3, [wrong] * 3]))["limits"]["accuracy"] == [0.0, 1.0]
+
+
 def test_an_image_that_cannot_be_read_is_skipped_with_its_cells(build: Build) -> None:
     dataset = build([[("sickle cell", 50, 50, 40)] * 3, [("sickle cell", 50, 50, 40)]])
 
@@ -103,13 +146,55 @@ def test_a_classifier_of_other_cells_is_refused(build: Build) -> None:
         scored(dataset)
 
 
+def random_marks(seed: int) -> list[list[tuple[str, float, float, float]]]:
+    """Seven images of six cells that `by_place` has names for, and a white cell."""
+    random = np.random.default_rng(seed)
+    places = random.uniform(20, 400, (7, 6, 2)).tolist()
+    kinds = ["sickle cell", "ring trophozoite", "RBC"]
+    return [[(str(random.choice(kinds)), x, y, 40.0) for x, y in one] + [("WBC", 500, 90, 90.0)] for one in places]
+
+
 @pytest.mark.parametrize("jobs", [1, 3])
 def test_threads_change_nothing(build: Build, jobs: int) -> None:
-    random = np.random.default_rng(2)
-    marks = [
-        [(str(random.choice(["sickle cell", "RBC"])), *random.uniform(20, 400, 2), 40) for _ in range(6)]
-        for _ in range(7)
-    ]
-    dataset = build(marks)
+    dataset = build(random_marks(2))
     assert scored(dataset, jobs=jobs) == scored(dataset)
     assert scored(dataset, limit=2)["crops"] == 12
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_order_of_images_and_of_marks_changes_no_figure(build: Build, seed: int) -> None:
+    marks, random = random_marks(seed), np.random.default_rng(seed)
+    plain = scored(build(marks))
+    moved = [[marks[i][j] for j in random.permutation(7)] for i in random.permutation(len(marks))]
+    other = scored(build(moved))
+    # limits are drawn by the number of a group, which is that of its first image
+    for result in (plain, other, *plain["classes"].values(), *other["classes"].values()):
+        del result["limits"]
+    assert other == plain
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_every_marked_cell_is_asked_about_once_at_its_place(build: Build, seed: int) -> None:
+    """The figures are those of naming the cells of the scene one by one."""
+    marks = random_marks(seed)
+    dataset = build(marks)
+    asked: list[tuple[str, list[list[float]]]] = []
+
+    def remember(path: Path, centres: NDArray[np.float64], diameter: float | None) -> Classification:
+        asked.append((path.name, centres.tolist()))
+        return by_place(path, centres, diameter)
+
+    result = evaluate_marked_cells(dataset, Named(), remember, split="test").to_json()
+    assert [name for name, _ in asked] == [f"{number:03d}.jpg" for number in range(7)]
+    for (_, places), listed in zip(asked, marks, strict=True):
+        np.testing.assert_allclose(places, [[x, y] for name, x, y, _ in listed if name != "WBC"])
+    cells = [(name, CLASSES[(x >= 100) + (x >= 200)], y > 240) for one in marks for name, x, y, _ in one[:6]]
+    right, known = [name == said for name, said, _ in cells], [not unsure for _, _, unsure in cells]
+    assert result["crops"] == 42
+    assert result["accuracy"] == pytest.approx(np.mean(right), abs=1e-6)
+    assert result["unknown"] == pytest.approx(1 - np.mean(known), abs=1e-6)
+    assert result["accuracy_known"] == pytest.approx(np.mean(np.array(right)[known]), abs=1e-6)
+    for truth, row in result["confusion"].items():
+        for said, number in row.items():
+            assert number == sum(cell[:2] == (truth, said) for cell in cells)
+    assert result["left_out"] == {"WBC": 7}

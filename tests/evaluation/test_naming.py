@@ -3,8 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from hemato_lab.classifiers.malaria import MeasuredMalariaClassifier
 from hemato_lab.errors import ConfigError
 from hemato_lab.evaluation.naming import CommonNames, common_names, has_name
+from hemato_lab.vocabulary import TERMS, is_a
 
 
 def named(labels: list[str], classes: list[str]) -> CommonNames:
@@ -48,6 +50,28 @@ def test_stages_are_kinds_of_parasitised_cells() -> None:
     np.testing.assert_allclose(
         names.pool(["uninfected RBC", "ring trophozoite", "gametocyte"], np.array([[0.2, 0.5, 0.3]])), [[0.8, 0.2]]
     )
+
+
+def test_stages_are_not_told_apart_by_the_measured_classifier() -> None:
+    classes = MeasuredMalariaClassifier().classes
+    with pytest.raises(ConfigError, match="one class for all labels"):
+        named(["ring trophozoite", "gametocyte"], list(classes))
+    assert named(["uninfected RBC", "ring trophozoite"], list(classes)).of_label["ring trophozoite"] == (
+        "parasitised RBC"
+    )
+
+
+@pytest.mark.parametrize("label", TERMS)
+def test_what_has_a_name_is_what_can_be_scored(label: str) -> None:
+    """By each of its own and wider names alone, by kinds of it, and by nothing else."""
+    for one in TERMS:
+        related = is_a(label, one) or is_a(one, label)
+        assert has_name(label, [one]) == related
+        if related:
+            assert named([label], [one]).scored == (label if is_a(one, label) else one,)
+        else:
+            with pytest.raises(ConfigError, match=f"no class for {label}"):
+                named([label], [one])
 
 
 @pytest.mark.parametrize(

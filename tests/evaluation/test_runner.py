@@ -13,13 +13,17 @@ import typer
 from PIL import Image
 from typer.testing import CliRunner
 
+from hemato_lab.classifiers.base import Classification
 from hemato_lab.cli.evaluate import evaluate
 from hemato_lab.detections import Detections
-from hemato_lab.errors import ConfigError, HematoError, InputError
+from hemato_lab.errors import ConfigError, HematoError, InputError, ModelError
 from hemato_lab.evaluation import runner
 from hemato_lab.evaluation.fields import FieldOutcome
+from hemato_lab.evaluation.parasites import Reader
+from hemato_lab.evaluation.subjects import pipeline_detect, reader_named
 
 if TYPE_CHECKING:
+    from hemato_lab.evaluation.marked_cells import ClassifyAt
     from hemato_lab.smear import Smear
 
 Write = Callable[[dict[str, Any]], Path]
@@ -91,7 +95,7 @@ def test_the_pipeline_is_asked_for_one_image(
         return SimpleNamespace(smear=smear, detections=Detections.empty(("area_um2",)))
 
     monkeypatch.setitem(sys.modules, "hemato_lab.pipeline", SimpleNamespace(analyze=analyze))
-    outcome = runner.pipeline_detect("some", "a.onnx")(crop_folder / "images" / "True.png", diameter)
+    outcome = pipeline_detect("some", "a.onnx")(crop_folder / "images" / "True.png", diameter)
     assert outcome.rbc_diameter_px == diameter
     assert outcome.refused == (diameter is None)
     assert outcome.detections.features == ("area_um2",)
@@ -106,6 +110,143 @@ def test_fields_go_to_the_detector(
     assert result["detector"] == "other"
     assert result["classes"]["WBC"]["f1"] == 1.0
     assert result["scale_error"] is None
+
+
+RING = "ring trophozoite"
+
+
+@pytest.fixture
+def parasite_fields(
+    document: dict[str, Any], write: Write, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Path, list[tuple[str, str | None, float | None]]]:
+    """A set with a red cell and a ring, cells that are found at both, and what was asked."""
+    document["images"] = document["images"][:1]
+    document["images"][0]["complete"] = ["RBC", "WBC", "platelet", RING, "sickle cell", "trophozoite"]
+    document["annotations"] = [
+        {"image_id": 7, "category_id": 1, "bbox": [10.0, 10.0, 40.0, 40.0]},
+        {"image_id": 7, "category_id": 4, "bbox": [110.0, 10.0, 40.0, 40.0]},
+    ]
+    asked: list[tuple[str, str | None, float | None]] = []
+
+    def stand_in(detector: str, model: str | None) -> Callable[[Path, float | None], FieldOutcome]:
+        def name(path: Path, rbc_diameter_px: float | None) -> FieldOutcome:
+            asked.append((detector, model, rbc_diameter_px))
+            cells = Detections(
+                {
+                    "field": np.zeros(2),
+                    "x": np.array([29.5, 129.5]),
+                    "y": np.array([29.5, 29.5]),
+                    "radius": np.array([20.0, 20.0]),
+                    "name": np.array(["uncategorised RBC", RING]),
+                    "score": np.array([0.9, 0.9]),
+                    "parasite_score": np.array([0.1, 0.8]),
+                }
+            )
+            return FieldOutcome(cells, 40.0)
+
+        return name
+
+    monkeypatch.setattr(runner, "pipeline_name", stand_in)
+    monkeypatch.setattr(runner, "parasite_reader", lambda detector, _: Reader(detector, {"one": "ab" * 32}, 0.5))
+    return write(document), asked
+
+
+def test_parasites_are_scored_by_named_cells(
+    parasite_fields: tuple[Path, list[tuple[str, str | None, float | None]]],
+) -> None:
+    folder, asked = parasite_fields
+    result = runner.run_evaluation(
+        folder, split="test", parasites=True, model="a.onnx", scale="annotated", match="center", limit=1, jobs=2
+    )
+    assert asked == [("onnx", "a.onnx", 72.0)]
+    assert (result["detector"], result["models"], result["match"]) == ("onnx", {"one": "ab" * 32}, "center")
+    assert (result["recall"], result["precision"], result["recall_at_1_per_1000"]) == (1.0, 1.0, 1.0)
+
+
+def test_the_command_prints_and_writes_parasites(
+    parasite_fields: tuple[Path, list[tuple[str, str | None, float | None]]], tmp_path: Path
+) -> None:
+    folder, asked = parasite_fields
+    arguments = ("--split", "test", "--parasites", "--detector", "classical", "--out", tmp_path / "parasites.json")
+    answer = run(folder, *arguments)
+    assert answer.exit_code == 0, answer.output
+    assert asked == [("classical", None, None)]
+    assert "detector classical, 2 red cells found, 1 parasite marked" in answer.stdout
+    assert "recall at 1 per 1000 1.000" in answer.stdout
+    assert NOTICE in answer.stdout
+    written = json.loads((tmp_path / "parasites.json").read_text(encoding="utf-8"))
+    assert (written["red_cells"], written["parasites"], written["scale"]) == (2, 1, "estimated")
+
+
+@pytest.fixture
+def sure_of_rings(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, float | None, list[list[float]]]]:
+    """Call every place a ring, and remember what was asked."""
+    asked: list[tuple[str, float | None, list[list[float]]]] = []
+
+    def stand_in(name: str) -> ClassifyAt:
+        classes = reader_named(name).classes
+
+        def classify(path: Path, centres: np.ndarray, rbc_diameter_px: float | None) -> Classification:
+            asked.append((name, rbc_diameter_px, centres.tolist()))
+            sure = np.array([one == RING for one in classes], np.float64)
+            return Classification(classes, np.tile(sure, (len(centres), 1)))
+
+        return classify
+
+    monkeypatch.setattr(runner, "classify_with", stand_in)
+    return asked
+
+
+def test_a_classifier_names_the_marked_cells_of_fields(
+    document: dict[str, Any],
+    write: Write,
+    sure_of_rings: list[tuple[str, float | None, list[list[float]]]],
+    tmp_path: Path,
+) -> None:
+    folder, out = write(document), tmp_path / "cells.json"
+    answer = run(folder, "--split", "test", "--classifier", "malaria", "--scale", "annotated", "--out", out)
+    assert answer.exit_code == 0, answer.output
+    assert sure_of_rings == [("malaria", 72.0, [[99.5, 199.5]])]  # not the difficult red cell
+    assert "tiny test: 1 crop, classifier malaria" in answer.stdout
+    assert "left out, no name of the classifier fits: WBC 1" in answer.stdout
+    assert "red-cell diameter" not in answer.stdout
+    written = json.loads(out.read_text(encoding="utf-8"))
+    assert (written["accuracy"], written["scale"], written["left_out"]) == (1.0, "annotated", {"WBC": 1})
+
+
+def test_a_reader_of_whole_crops_cannot_name_marked_cells(document: dict[str, Any], write: Write) -> None:
+    document["annotations"].append({"image_id": 7, "category_id": 1, "center": [300.0, 300.0]})
+    with pytest.raises(ConfigError, match="'classical' cannot look at places in an image"):
+        runner.run_evaluation(write(document), split="test", classifier="classical")
+
+
+@pytest.mark.parametrize("parasites", [False, True])
+def test_a_detector_without_a_network_takes_no_model(
+    document: dict[str, Any], write: Write, *, parasites: bool
+) -> None:
+    document["images"][0]["complete"] = [RING]
+    folder = write(document)
+    Image.new("RGB", (64, 48), "white").save(folder / "images/a.jpg")
+    with pytest.raises(ConfigError, match="'classical' takes no model"):
+        runner.run_evaluation(
+            folder, split="test", match="center", detector="classical", model="a.onnx", parasites=parasites
+        )
+
+
+def test_a_network_that_is_not_there_is_a_model_error(document: dict[str, Any], write: Write) -> None:
+    folder = write(document)
+    with pytest.raises(ModelError, match=r"none\.onnx"):
+        runner.run_evaluation(folder, split="test", match="center", model=str(folder / "none.onnx"))
+
+
+def test_a_stated_diameter_of_crops_is_in_the_result(crop_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "crops.json"
+    answer = run(crop_folder, "--split", "val", "--classifier", "classical", "--rbc-diameter-px", "100", "--out", out)
+    assert answer.exit_code == 0, answer.output
+    assert "red-cell diameter 100.0 px, stated" in answer.stdout
+    assert json.loads(out.read_text(encoding="utf-8"))["scale"] == {"rbc_diameter_px": 100.0, "origin": "stated"}
+    unstated = run(crop_folder, "--split", "val", "--classifier", "classical")
+    assert "red-cell diameter cells on black" in unstated.stdout
 
 
 def test_the_wrong_kind_of_option_is_refused(document: dict[str, Any], write: Write, crop_folder: Path) -> None:

@@ -79,8 +79,8 @@ def test_a_given_scale_has_no_ruler_line() -> None:
     assert "refused" not in text
 
 
-def test_crop_figures_are_listed() -> None:
-    result = {
+def crop_result() -> dict[str, Any]:
+    return {
         "dataset": "cells",
         "split": "val",
         "classifier": "classical",
@@ -104,7 +104,10 @@ def test_crop_figures_are_listed() -> None:
         "groups": 5,
         "notice": NOTICE,
     }  # fmt: skip
-    lines = crop_table(result).splitlines()
+
+
+def test_crop_figures_are_listed() -> None:
+    lines = crop_table(crop_result()).splitlines()
     assert lines[0] == "cells val: 390 crops, classifier classical"
     assert "accuracy 0.930 [0.900, 0.950]" in lines
     assert "macro f1 0.920" in lines
@@ -114,6 +117,15 @@ def test_crop_figures_are_listed() -> None:
     assert "left out, no name of the classifier fits: uncategorised RBC 7" in lines
     assert "skipped, not readable: cells/a.png: the file is empty" in lines
     assert lines[-1] == NOTICE
+
+
+def test_the_scale_of_crops_is_told_as_far_as_it_is_known() -> None:
+    for origin in ("cells on black", "unknown"):
+        unmeasured = {"rbc_diameter_px": None, "origin": origin}
+        assert f"red-cell diameter {origin}" in crop_table({**crop_result(), "scale": unmeasured}).splitlines()
+    of_fields = crop_table({**crop_result(), "scale": "annotated", "left_out": {}})
+    assert "red-cell diameter" not in of_fields
+    assert "left out" not in of_fields
 
 
 def test_parasites_are_listed_by_stage() -> None:
