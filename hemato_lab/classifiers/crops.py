@@ -17,7 +17,7 @@ from hemato_lab.imaging.calibration import calibrate
 from hemato_lab.imaging.light import DENSITY, LINEAR_LIGHT
 from hemato_lab.imaging.working import WorkingGrid
 from hemato_lab.kernels.resample import relative_density, transmitted_light
-from hemato_lab.smear import RGB, ArraySource, Field, Scale, Window
+from hemato_lab.smear import CREDIBLE_UM_PER_PX, RED_CELL_DIAMETER_UM, RGB, ArraySource, Field, Scale, Window
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,6 +28,8 @@ BLACK: Final = 40
 """Brightest channel of a black surround, JPEG ripples included."""
 BLACK_BORDER_SHARE: Final = 0.5
 """A crop stands on black when so much of its border is black."""
+SMALLEST_RED_CELL: Final = RED_CELL_DIAMETER_UM / CREDIBLE_UM_PER_PX[1]
+"""Pixels: no red cell is taken for smaller."""
 TYPICAL_RED_CELL: Final = np.array([0.10, 0.35, 0.30])
 """Density of red cells in red, green and blue that is taken where a cut-off background cannot tell."""
 
@@ -121,11 +123,17 @@ def crop_density(crop: RGB, shape: CropShape, rbc_diameter_px: float | None = No
     Returns
     -------
     array of shape (3, side, side), float32
+
+    Raises
+    ------
+    ScaleNotCredibleError
+        If the stated diameter is impossible.
     """
     if stands_on_black(crop):
         return _on_black(crop, shape, rbc_diameter_px)
     height, width = crop.shape[:2]
-    diameter = min(height, width) / shape.diameters if rbc_diameter_px is None else rbc_diameter_px
+    guessed = max(min(height, width) / shape.diameters, SMALLEST_RED_CELL)
+    diameter = guessed if rbc_diameter_px is None else rbc_diameter_px
     field = Field("crop", ArraySource(np.ascontiguousarray(crop)), "")
     calibration = calibrate(field, Scale.from_rbc_diameter_px(diameter))
     centre = np.array([[(width - 1) / 2, (height - 1) / 2]])

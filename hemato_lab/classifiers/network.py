@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -108,13 +109,17 @@ class NetworkClassifier:
             density[:] = crop_density(crop, self.shape, rbc_diameter_px)
         return self.classify_densities(densities)
 
-    def classify_densities(self, densities: NDArray[np.float32]) -> Classification:
+    def classify_densities(
+        self, densities: NDArray[np.float32], *, together: Mapping[str, str] = MappingProxyType({})
+    ) -> Classification:
         """Classify cells that were cut to `shape`.
 
         Parameters
         ----------
         densities : array of shape (n, 3, side, side), float32
             Optical density, 0 the background.
+        together : mapping of str to str
+            Classes that are counted for another one and not answered; those that the network lacks are passed over.
 
         Returns
         -------
@@ -134,7 +139,13 @@ class NetworkClassifier:
             for start in range(0, len(densities), BATCH)
         ]
         logits = np.concatenate(parts).astype(np.float64) if parts else np.zeros((0, len(card.classes)))
+        classes = list(card.classes)
         probabilities = special.softmax(logits / card.calibration["temperature"], axis=1)
+        for name, instead in together.items():
+            if name in classes and instead in classes:
+                probabilities[:, classes.index(instead)] += probabilities[:, classes.index(name)]
+                probabilities = np.delete(probabilities, classes.index(name), axis=1)
+                classes.remove(name)
         unknown = probabilities.max(axis=1, initial=0.0) < card.unknown["least_confidence"]
         unknown |= special.logsumexp(logits, axis=1) < card.unknown["least_evidence"]
-        return Classification(card.classes, probabilities, unknown)
+        return Classification(tuple(classes), probabilities, unknown)

@@ -59,7 +59,8 @@ def analyze(
     from hemato_lab.pipeline.steps import check_settings
 
     at_a_time = threads or processors()
-    check_settings(detector=detector, rbc_per_ul=rbc_per_ul, tile_size=tile_size, threads=at_a_time)
+    network = None if model is None else named_path(model, "--model")
+    check_settings(detector=detector, model=network, rbc_per_ul=rbc_per_ul, tile_size=tile_size, threads=at_a_time)
     check_scale(um_per_px, rbc_diameter_px)
     folder = None if as_json or out is None else results_folder(named_path(out, "--out"), source)
     smear = open_smear(source, um_per_px=um_per_px, rbc_diameter_px=rbc_diameter_px)
@@ -69,7 +70,7 @@ def analyze(
         analysis = run(
             smear,
             detector=detector,
-            model=None if model is None else named_path(model, "--model"),
+            model=network,
             names=names,
             rbc_per_ul=rbc_per_ul,
             tile_size=tile_size,

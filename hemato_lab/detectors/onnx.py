@@ -20,6 +20,7 @@ from hemato_lab.detectors.features import FEATURES
 from hemato_lab.detectors.measuring import measured_in_boxes
 from hemato_lab.errors import ConfigError
 from hemato_lab.imaging.network_grid import network_density
+from hemato_lab.imaging.tiling import MARGIN_DIAMETERS
 from hemato_lab.imaging.working import WorkingGrid
 from hemato_lab.kernels.boxes import highest_in_windows, keep_best_boxes
 from hemato_lab.kernels.peaks import find_peaks
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hemato_lab.imaging.calibration import FieldCalibration
-    from hemato_lab.networks import Network
+    from hemato_lab.networks import Network, NetworkCard
     from hemato_lab.smear import Tile
 
 Floats = NDArray[np.float64]
@@ -42,12 +43,15 @@ FIELD_OF_VIEW: Final = 96
 """Grid cells: what lies farther away changes nothing at a place."""
 SURROUND: Final = 16
 """Grid cells of nothing around the field, as in training, by which the network knows the field's border."""
-NEIGHBOURHOOD: Final = 32
-"""Grid cells around a tile's core in which cells are found too, because they compete with those of the core."""
+LARGEST_CELL: Final = 4.5
+"""Sides of a box in red-cell diameters, at most: 34 um."""
+NEIGHBOURHOOD: Final = 96
+"""Grid cells around a tile's core in which cells are found too, because they compete with those of the core: three
+times the distance at which the largest boxes do."""
 LEAST_SCORE: Final = 0.02
 """Candidates below are left out of the table altogether."""
 _PEAK_RADIUS: Final = 1.0
-_SAME_CELL: Final = {(RBC, RBC): 0.5, (WBC, WBC): 0.4, (PLATELET, PLATELET): 0.3, (RBC, WBC): 0.5, (WBC, PLATELET): 0.4}
+_SAME_CELL: Final = {(RBC, RBC): 0.5, (WBC, WBC): 0.4, (PLATELET, PLATELET): 0.4, (RBC, WBC): 0.5, (WBC, PLATELET): 0.4}
 """Overlap of two boxes (intersection over union) from which on the less likely one is the same cell again."""
 _OTHERS_OVERLAP: Final = 0.6
 _PARASITE_REACH: Final = 0.3
@@ -60,6 +64,22 @@ class _Candidates:
 
     boxes: Floats
     score: Floats
+
+
+def check_network(card: NetworkCard) -> None:
+    """Refuse a network that is no detector of the cells of `DETECTOR_CLASSES`.
+
+    Raises
+    ------
+    ConfigError
+        If it is for something else, or looks farther than tiles reach.
+    """
+    if card.task != "detect" or not set(DETECTOR_CLASSES) <= set(card.classes):
+        problem = f"the network {card.name!r} is no detector of {', '.join(DETECTOR_CLASSES)}"
+        raise ConfigError(problem, hint="choose another model")
+    if (FIELD_OF_VIEW + NEIGHBOURHOOD + WINDOW_STEP) / card.rbc_diameter_px > MARGIN_DIAMETERS:
+        problem = f"the network {card.name!r} sees too many red cells at a time: {card.rbc_diameter_px:g} pixels each"
+        raise ConfigError(problem, hint="choose a model that sees red cells larger")
 
 
 class NetworkDetector:
@@ -81,16 +101,12 @@ class NetworkDetector:
     """
 
     def __init__(self, calibration: FieldCalibration, network: Network, *, measured: bool = True) -> None:
+        check_network(network.card)
         card = network.card
-        if card.task != "detect" or card.stride is None or not set(DETECTOR_CLASSES) <= set(card.classes):
-            raise ConfigError(
-                f"the network {card.name!r} is no detector of {', '.join(DETECTOR_CLASSES)}",
-                hint="choose another model",
-            )
         self.calibration = calibration
         self.network = network
         self.measured = measured
-        self._stride = card.stride
+        self._stride = card.stride or 1
         step = card.rbc_diameter_px / calibration.scale.rbc_diameter_px
         self._grid = WorkingGrid(calibration.grid.width, calibration.grid.height, step)
 
@@ -158,7 +174,9 @@ class NetworkDetector:
         boxes = np.stack([x - left, y - top, x + right, y + bottom], axis=1)
         # Four decimals, so that the last bits of exp() on another processor do not show.
         score = np.round(special.expit(slope * peaks.value.astype(np.float64) + intercept), 4)
-        seen = self._seen(x, y, window) & (boxes[:, 0] < boxes[:, 2]) & (boxes[:, 1] < boxes[:, 3])
+        size = boxes[:, 2:] - boxes[:, :2]
+        largest = LARGEST_CELL * self.network.card.rbc_diameter_px
+        seen = self._seen(x, y, window) & (size > 0).all(axis=1) & (size <= largest).all(axis=1)
         return _Candidates(boxes[seen], score[seen])
 
     def _seen(self, x: Floats, y: Floats, window: Window) -> NDArray[np.bool_]:

@@ -40,7 +40,7 @@ from hemato_lab.evaluation.matching import UNMATCHED, match_greedily
 from hemato_lab.evaluation.ratio import ratio
 from hemato_lab.evaluation.rounding import rounded, rounded_limits
 from hemato_lab.report import RESEARCH_USE_NOTICE
-from hemato_lab.vocabulary import RBC, term
+from hemato_lab.vocabulary import RBC, lineage_path, term
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -81,7 +81,8 @@ class ParasiteEvidence:
     score : array of shape (n,)
         Of a parasite, falling. Cells on ignored marks are left out.
     called : array of int, shape (n,)
-        Index of the stage that the cell was given, -1 for a cell that was not called parasitised.
+        Index of the stage that the cell was given, -1 for a cell that was not called parasitised. A stage that the set
+        does not mark, nor anything wider, has the number of stages as its index.
     truth : array of int, shape (n,)
         Index of the marked stage, -1 where no parasite is marked.
     image : array of int, shape (n,)
@@ -194,7 +195,7 @@ def gather_parasites(
         counted[hit] = ~ignored[matched[hit]]
         score = np.nan_to_num(found.columns.get("parasite_score", np.zeros(len(found))))
         parts.append((score[counted], _stage_index(found["name"], stages)[counted], true_stage[counted]))
-        marked[index] = np.bincount(stage[~ignored & (stage >= 0)], minlength=len(stages))
+        marked[index] = np.bincount(stage[~ignored & (stage >= 0)], minlength=len(stages))[: len(stages)]
     sizes = [len(score) for score, _, _ in parts]
     score = np.concatenate([part[0] for part in parts])
     order = np.argsort(-score, kind="stable")
@@ -214,8 +215,14 @@ def is_parasite(name: str) -> bool:
 
 
 def _stage_index(names: NDArray[np.str_], stages: Sequence[str]) -> NDArray[np.intp]:
+    """Return for each name the index of the nearest stage that it is a kind of; -1 for what is no parasite."""
     place = {name: index for index, name in enumerate(stages)}
-    return np.array([place.get(str(name), -1) for name in names], np.intp)
+
+    def index_of(name: str) -> int:
+        known = next((place[wider] for wider in lineage_path(name) if wider in place), None)
+        return known if known is not None else len(stages) if is_parasite(name) else -1
+
+    return np.array([index_of(str(name)) for name in names], np.intp)
 
 
 def parasite_figures(evidence: ParasiteEvidence, stages: Sequence[str], weight: Floats) -> dict[str, Floats]:
@@ -259,9 +266,16 @@ def parasite_figures(evidence: ParasiteEvidence, stages: Sequence[str], weight: 
         if evidence.marked[:, index].any():
             whole.append(figures[f"f1 {name}"])
             found.append(ratio(2 * right, count(named & infected) + count(called & is_stage)))
-    figures["stage_macro_f1"] = np.mean(whole, axis=0) if whole else np.full(len(weight), np.nan)
-    figures["stage_macro_f1_found"] = np.mean(found, axis=0) if found else np.full(len(weight), np.nan)
+    figures["stage_macro_f1"] = _mean_defined(whole, len(weight))
+    figures["stage_macro_f1_found"] = _mean_defined(found, len(weight))
     return figures
+
+
+def _mean_defined(values: Sequence[Floats], count: int) -> Floats:
+    """Return the mean over what is not NaN, NaN where all is; shape (count,)."""
+    table = np.array(values).reshape(len(values), count)
+    defined = ~np.isnan(table)
+    return ratio(np.where(defined, table, 0.0).sum(axis=0), defined.sum(axis=0))
 
 
 def _best_recall(

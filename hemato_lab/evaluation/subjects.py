@@ -35,9 +35,9 @@ def first_that_fits(dataset: CropSet) -> Classifier:
     ConfigError
         If there is none.
     """
-    from hemato_lab.pipeline.classification import READERS
+    from hemato_lab.pipeline.classification import readers
 
-    for make in READERS.values():
+    for make in readers().values():
         classifier = make()
         try:
             common_names(dataset.labels, classifier.classes, dataset=dataset.name, classifier=classifier.name)
@@ -47,7 +47,7 @@ def first_that_fits(dataset: CropSet) -> Classifier:
     raise ConfigError(
         f"no classifier has a name for each of {', '.join(dataset.labels)}",
         subject=dataset.name,
-        hint=f"there are: {', '.join(READERS)}",
+        hint=f"there are: {', '.join(readers())}",
     )
 
 
@@ -56,12 +56,17 @@ def detector_card(detector: str, model: str | None = None) -> DetectorCard:
 
     Raises
     ------
+    ConfigError
+        If the model is no detector.
     ModelError
-        If its model is missing or damaged.
+        If the model is missing or damaged.
     """
     if detector != DEFAULT_DETECTOR:
         return DetectorCard(detector, dict.fromkeys(DETECTOR_CLASSES, OPERATING_SCORE))
+    from hemato_lab.detectors.onnx import check_network
+
     card = (load_network("detector") if model is None else read_network(model)).card
+    check_network(card)
     return DetectorCard(detector, {name: card.thresholds[name] for name in DETECTOR_CLASSES}, card.sha256)
 
 

@@ -34,8 +34,7 @@ def detection_table(result: Mapping[str, Any]) -> str:
     ]
     if result["scale_error"] is not None:
         lines.append(_ruler_line(result["scale_error"]))
-    if result["refused"]:
-        lines.append(_printable(f"refused, no credible scale: {', '.join(result['refused'])}"))
+    lines += _refused_line(result)
     return "\n".join([*lines, *_ending(result)])
 
 
@@ -77,6 +76,7 @@ def parasite_table(result: Mapping[str, Any]) -> str:
             for name in _PARASITE_FIGURES
         ),
     ]
+    lines += _refused_line(result)
     return "\n".join([*lines, *_ending({**result, "classes": result["stages"]})])
 
 
@@ -95,6 +95,10 @@ def _ruler_line(ruler: Mapping[str, Any]) -> str:
         f" median error {_figure(ruler['median'])} (signed {_figure(ruler['median_signed'])}),"
         f" within 15 % {_figure(ruler['share_within_15_percent'])}, refused {ruler['refused']}"
     )
+
+
+def _refused_line(result: Mapping[str, Any]) -> list[str]:
+    return [_printable(f"refused, no credible scale: {', '.join(result['refused'])}")] if result["refused"] else []
 
 
 def _ending(result: Mapping[str, Any]) -> list[str]:

@@ -15,8 +15,8 @@ from hemato_lab.smear import Field, Tile, Window
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MARGIN_DIAMETERS: Final = 9.0
-"""Margin in red-cell diameters: the cells beside a cell (2), what a network sees around them (6), and its steps (1)."""
+MARGIN_DIAMETERS: Final = 13.0
+"""In red-cell diameters: cells that compete with a cell (6), what a network sees around them (6), its step (1)."""
 
 
 def margin_px(rbc_diameter_px: float) -> int:

@@ -5,7 +5,7 @@ Both look at a bounded neighbourhood only and break ties by place, so that a til
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numba import types
@@ -18,13 +18,19 @@ if TYPE_CHECKING:
 _BOXES = readonly(types.float64, 2)
 
 
+ROUNDS: Final = 2
+
+
 def keep_best_boxes(
     boxes: NDArray[np.float64], score: NDArray[np.float64], kind: NDArray[np.int64], most_overlap: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
     """Tell which boxes remain when the best of all that overlap too much stays.
 
-    Boxes are taken by falling score, ties by rising y, then x of the first corner, then position in the input. A box is
-    dropped when its overlap (intersection over union) with a box that was kept exceeds the limit of their two kinds.
+    Two boxes overlap too much when their overlap (intersection over union) exceeds the limit of their two kinds. In
+    each of `ROUNDS` rounds every box stays that is better than all undecided boxes which overlap it too much, and these
+    are dropped; whatever is undecided then is dropped as well. That is the usual greedy search, but for long chains of
+    boxes each on the next, whose far end would otherwise decide about this one. Better is the higher score, then the
+    first corner with the smaller y, then x, then the position in the input.
 
     Parameters
     ----------
@@ -54,12 +60,17 @@ def keep_best_boxes(
     if ((kind < 0) | (kind >= len(most_overlap))).any():
         raise ValueError("a kind has no limit")
     order = np.lexsort((corners[:, 0], corners[:, 1], -np.asarray(score, np.float64)))
-    kept = np.zeros(len(order), np.bool_)
+    state = np.zeros(len(order), np.int8)
     if len(order):
+        rank = np.empty(len(order), np.int64)
+        rank[order] = np.arange(len(order))
         widest = max(float((corners[:, 2:] - corners[:, :2]).max()), 1e-9)
         limits = np.ascontiguousarray(most_overlap, np.float64)
-        _keep(order, corners, np.ascontiguousarray(kind, np.int64), limits, widest, kept)
-    return kept
+        _keep(rank, corners, np.ascontiguousarray(kind, np.int64), limits, widest, ROUNDS, state)
+    return np.asarray(state == _KEPT)
+
+
+_UNDECIDED, _KEPT, _DROPPED, _BEST = 0, 1, 2, 3
 
 
 @kernel(types.float64(_BOXES, types.intp, types.intp))
@@ -75,37 +86,56 @@ def _overlap(boxes, one, other):  # type: ignore[no-untyped-def]
 
 @kernel(
     types.void(
-        readonly(types.intp, 1),
+        readonly(types.int64, 1),
         _BOXES,
         readonly(types.int64, 1),
         readonly(types.float64, 2),
         types.float64,
-        writable(types.boolean, 1),
+        types.intp,
+        writable(types.int8, 1),
     )
 )
-def _keep(order, boxes, kind, limits, side, kept):  # type: ignore[no-untyped-def]
-    # Kept boxes lie in a hash of squares, as wide as the widest box, by their middle: whatever overlaps is next door.
+def _keep(rank, boxes, kind, limits, side, rounds, state):  # type: ignore[no-untyped-def]
+    # Boxes lie in a hash of squares, as wide as the widest box, by their middle: whatever overlaps is next door.
+    count = rank.size
     mask = 1
-    while mask < 2 * order.size:
+    while mask < 2 * count:
         mask *= 2
     first = np.full(mask, -1, np.int32)
-    following = np.empty(order.size, np.int32)
+    following = np.empty(count, np.int32)
+    column, row = np.empty(count, np.int64), np.empty(count, np.int64)
     mask -= 1
-    for box in order:
-        column = int(np.floor((boxes[box, 0] + boxes[box, 2]) / (2 * side)))
-        row = int(np.floor((boxes[box, 1] + boxes[box, 3]) / (2 * side)))
-        free = True
-        for near_row in range(row - 1, row + 2):
-            for near_column in range(column - 1, column + 2):
-                other = first[(near_column * 73856093 ^ near_row * 19349663) & mask]
-                while free and other >= 0:
-                    free = _overlap(boxes, box, other) <= limits[kind[box], kind[other]]
-                    other = following[other]
-        if free:
-            home = (column * 73856093 ^ row * 19349663) & mask
-            following[box] = first[home]
-            first[home] = box
-            kept[box] = True
+    for box in range(count):
+        column[box] = int(np.floor((boxes[box, 0] + boxes[box, 2]) / (2 * side)))
+        row[box] = int(np.floor((boxes[box, 1] + boxes[box, 3]) / (2 * side)))
+        home = (column[box] * 73856093 ^ row[box] * 19349663) & mask
+        following[box] = first[home]
+        first[home] = box
+    for step in range(2 * rounds):
+        # Even steps look for the best ones among the undecided, odd steps drop what overlaps them.
+        choosing = step % 2 == 0
+        for box in range(count):
+            if state[box] != _UNDECIDED:
+                continue
+            hit = False
+            for near_row in range(row[box] - 1, row[box] + 2):
+                for near_column in range(column[box] - 1, column[box] + 2):
+                    other = first[(near_column * 73856093 ^ near_row * 19349663) & mask]
+                    while not hit and other >= 0:
+                        if choosing:
+                            matters = state[other] in (_UNDECIDED, _BEST) and rank[other] < rank[box]
+                        else:
+                            matters = state[other] == _BEST
+                        hit = matters and _overlap(boxes, box, other) > limits[kind[box], kind[other]]
+                        other = following[other]
+            if choosing and not hit:
+                state[box] = _BEST
+            elif hit and not choosing:
+                state[box] = _DROPPED
+        if not choosing:
+            for box in range(count):
+                if state[box] == _BEST:
+                    state[box] = _KEPT
 
 
 def share_among_boxes(

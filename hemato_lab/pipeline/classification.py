@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from hemato_lab.classifiers import CLASSIFIERS, make_classifier
+from hemato_lab.classifiers import CLASSIFIERS
 from hemato_lab.classifiers.crops import cut_cells
 from hemato_lab.classifiers.network import NetworkClassifier
 from hemato_lab.errors import ConfigError
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
     from hemato_lab.classifiers.base import Classification, Classifier
 
-READERS: Final[dict[str, Callable[[], Classifier]]] = {**CLASSIFIERS, "blasts": BlastReader}
-"""Classifiers of single cells, and readers of whole pictures, by name."""
+
+def readers() -> dict[str, Callable[[], Classifier]]:
+    """Return what makes classifiers of single cells, and readers of whole pictures, by name, in their registry's order."""
+    return {**CLASSIFIERS, "blasts": BlastReader}
 
 
 def make_reader(name: str) -> Classifier:
@@ -35,9 +37,10 @@ def make_reader(name: str) -> Classifier:
     ConfigError
         If there is none of that name.
     """
-    if name not in READERS:
-        raise ConfigError(f"unknown classifier {name!r}", hint=f"choose one of {', '.join(sorted(READERS))}")
-    return READERS[name]()
+    known = readers()
+    if name not in known:
+        raise ConfigError(f"unknown classifier {name!r}", hint=f"choose one of {', '.join(sorted(known))}")
+    return known[name]()
 
 
 def classify_at(
@@ -65,7 +68,7 @@ def classify_at(
     ScaleNotCredibleError
         If the scale is not stated and cannot be read from the image.
     """
-    classifier = make_classifier(classifier_name)
+    classifier = make_reader(classifier_name)
     if not isinstance(classifier, NetworkClassifier):
         raise ConfigError(
             f"the classifier {classifier_name!r} cannot look at places in an image", hint="choose another classifier"
@@ -73,6 +76,6 @@ def classify_at(
     smear = open_smear(path, rbc_diameter_px=rbc_diameter_px)
     field = smear.fields[0]
     illumination = fit_illumination(field)
-    scale = smear.scale or read_scale(smear, {0: illumination}).scale
+    scale = read_scale(smear, {0: illumination}).scale
     calibration = calibrate(field, scale, illumination)
     return classifier.classify_densities(cut_cells(field.read(), field.window, calibration, centres, classifier.shape))

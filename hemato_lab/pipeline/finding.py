@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 LARGEST_SINGLE_TILE: Final = 6_000_000
 """Pixels of a field that is one tile unless a tile size is given."""
-DEFAULT_TILE_SIZE: Final = 2048
+DEFAULT_TILE_SIZE: Final = 4096
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,12 @@ def make_finder(
     if model is not None and detector != DEFAULT_DETECTOR:
         raise ConfigError(f"the detector {detector!r} takes no model", hint=f"use the detector {DEFAULT_DETECTOR!r}")
     with_names = detector == DEFAULT_DETECTOR if names is None else names
-    return Finder(detector, None if model is None else read_network(model), with_names, minimum_score, measured)
+    network = None if model is None else read_network(model)
+    if network is not None:
+        from hemato_lab.detectors.onnx import check_network
+
+        check_network(network.card)
+    return Finder(detector, network, with_names, minimum_score, measured)
 
 
 def cores_of(field: Field, tile_size: int | None) -> list[Window]:

@@ -7,6 +7,7 @@ WBC``, ``uncategorised RBC``.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -14,7 +15,6 @@ from numpy.typing import NDArray
 from scipy import special
 
 from hemato_lab.classifiers import NETWORKS
-from hemato_lab.classifiers.base import Classification
 from hemato_lab.classifiers.crops import cut_cells
 from hemato_lab.classifiers.network import NetworkClassifier
 from hemato_lab.vocabulary import RBC, WBC
@@ -22,6 +22,7 @@ from hemato_lab.vocabulary import RBC, WBC
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from hemato_lab.classifiers.base import Classification
     from hemato_lab.detections import Detections
     from hemato_lab.imaging.calibration import FieldCalibration
     from hemato_lab.smear import Tile
@@ -32,7 +33,8 @@ Rows = NDArray[np.intp]
 UNCLASSIFIED: Final = "unclassified WBC"
 UNCATEGORISED: Final = "uncategorised RBC"
 NORMAL: Final = "normal RBC"
-SIZES: Final = ("macrocyte", "microcyte")
+WITHOUT_SIZES: Final = MappingProxyType({"macrocyte": NORMAL, "microcyte": NORMAL})
+"""Cells of another size count as normal where the scale rests on red cells and cannot judge theirs (DOMAIN.md 2.3)."""
 UNINFECTED: Final = "uninfected RBC"
 COLUMNS: Final = ("name_confidence", "parasite_score")
 """Columns that naming adds or fills: probability of a cell's name, and of a parasite in a red cell; NaN where not
@@ -62,17 +64,6 @@ def joint_score(detector: Floats, classifier: Floats, plane: Mapping[str, float]
     """
     first, second = (special.logit(np.clip(score, SUREST, 1 - SUREST)) for score in (detector, classifier))
     return np.asarray(special.expit(plane["detector"] * first + plane["classifier"] * second + plane["intercept"]))
-
-
-def without_sizes(seen: Classification) -> Classification:
-    """Take cells of another size for normal ones: a scale that rests on red cells cannot judge theirs.
-
-    DOMAIN.md section 2.3.
-    """
-    columns = {name: seen.probabilities[:, index].copy() for index, name in enumerate(seen.classes)}
-    for name in SIZES:
-        columns[NORMAL] += columns.pop(name)
-    return Classification(tuple(columns), np.stack(list(columns.values()), axis=1), seen.unknown)
 
 
 @dataclass(frozen=True)
@@ -107,10 +98,11 @@ class CellNamer:
     def __call__(self, tile: Tile, cells: Detections) -> Detections:
         """Return the cells of a tile, in their order, with the names that the classifiers give them."""
         red, white = cells["name"] == RBC, cells["name"] == WBC
-        parasite = np.where(red, cells.columns.get("parasite_score", 1.0), np.nan)
+        # Without a look at the field the classifier alone calls too many cells parasitised.
+        parasite = np.where(red, cells.columns.get("parasite_score", np.nan), np.nan)
         named = _Names(cells["name"].astype(object), np.full(len(cells), np.nan), parasite)
         self._name_white_cells(tile, cells, np.flatnonzero(white), named)
-        infected = self._name_parasites(tile, cells, np.flatnonzero(red), named)
+        infected = self._name_parasites(tile, cells, np.flatnonzero(red & ~np.isnan(parasite)), named)
         others = np.setdiff1d(np.flatnonzero(red), infected)
         named.name[others] = UNCATEGORISED
         self._name_shapes(tile, cells, others[cells["on_border"][others] == 0], named)
@@ -127,9 +119,8 @@ class CellNamer:
 
     def _name_shapes(self, tile: Tile, cells: Detections, rows: Rows, named: _Names) -> None:
         if len(rows):
-            seen = self.classified("red-cell-shape", tile, cells.select(rows))
-            if self.calibration.scale.origin != "stated um/px":
-                seen = without_sizes(seen)
+            together = {} if self.calibration.scale.origin == "stated um/px" else WITHOUT_SIZES
+            seen = self.classified("red-cell-shape", tile, cells.select(rows), together=together)
             named.give(rows, np.where(seen.unknown, UNCATEGORISED, seen.names), seen)
 
     def _name_parasites(self, tile: Tile, cells: Detections, rows: Rows, named: _Names) -> Rows:
@@ -147,10 +138,12 @@ class CellNamer:
         named.confidence[rows[infected]] = share.max(axis=1, initial=0.0)
         return rows[infected]
 
-    def classified(self, name: str, tile: Tile, cells: Detections) -> Classification:
-        """Return what a classifier makes of the cells of a tile, in their order."""
+    def classified(
+        self, name: str, tile: Tile, cells: Detections, *, together: Mapping[str, str] = MappingProxyType({})
+    ) -> Classification:
+        """Return what a classifier makes of the cells of a tile, in their order; see `NetworkClassifier`."""
         classifier = self.classifiers[name]
         centres = np.stack([cells["x"], cells["y"]], axis=1)
         return classifier.classify_densities(
-            cut_cells(tile.pixels, tile.window, self.calibration, centres, classifier.shape)
+            cut_cells(tile.pixels, tile.window, self.calibration, centres, classifier.shape), together=together
         )

@@ -59,17 +59,27 @@ def provenance_of(smear: Smear, parameters: Mapping[str, Any], models: Mapping[s
     }
 
 
+NAMED: Final = (
+    "Types of white cells, shapes of red cells and malaria parasites were named by networks: each name is a candidate "
+    "to be looked at, and nothing can be concluded from it."
+)
+UNNAMED: Final = "Cell morphology and parasites were not assessed, and nothing can be concluded about them."
+
+
 def compose_report(
     smear: Smear,
     detections: Detections,
     statistics: StatisticsResult,
     quality: Mapping[str, Any],
     provenance: Mapping[str, Any],
+    *,
+    named: bool,
 ) -> Report:
     """Return the report of an analysis in the vendor's schema.
 
     Everything of ours is in the extension (api/DECISIONS.md section 3). Cell counts by class are candidates found by
-    the detector; no morphological finding or diagnosis is stated where no model or rule looked for one.
+    the detector; no morphological finding or diagnosis is stated where no model or rule looked for one. `named` tells
+    whether classifiers named the cells.
     """
     file_ids = tuple(dict.fromkeys(field.file_id for field in smear.fields))
     counts = {name: int(np.count_nonzero(detections.of_kind(name))) for name in DETECTOR_CLASSES}
@@ -77,7 +87,7 @@ def compose_report(
         pbs_study_id=local_study_id(file_ids),
         file_ids=file_ids,
         feature_statistics=statistics.documented,
-        pathology_report=_narrative(smear, counts),
+        pathology_report=_narrative(smear, counts, named=named),
         extension={
             "notice": RESEARCH_USE_NOTICE,
             "feature_statistics": dict(statistics.extension),
@@ -89,13 +99,13 @@ def compose_report(
     )
 
 
-def _narrative(smear: Smear, counts: Mapping[str, int]) -> str:
+def _narrative(smear: Smear, counts: Mapping[str, int], *, named: bool) -> str:
     fields = len(smear)
     listed = ", ".join(f"{count} {_plural(name, count)}" for name, count in counts.items())
     return (
         f"{NO_HISTORY} {fields} {'image was' if fields == 1 else 'images were'} assessed automatically; candidates "
         f"found: {listed}, those cut by the border of a field included; estimates count fewer, by a border rule. "
-        "Cell morphology and parasites were not assessed, and nothing can be concluded about them. "
+        f"{NAMED if named else UNNAMED} "
         f"{RESEARCH_USE_NOTICE}"
     )
 

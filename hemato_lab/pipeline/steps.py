@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from hemato_lab.analysis import Analysis
-from hemato_lab.detectors import DEFAULT_DETECTOR, check_detector
+from hemato_lab.detectors import DEFAULT_DETECTOR
 from hemato_lab.errors import ConfigError
 from hemato_lab.formats import open_smear
 from hemato_lab.imaging.calibration import FieldCalibration, calibrate
@@ -28,8 +29,6 @@ from hemato_lab.statistics.concentrations import ASSUMED_RBC_PER_UL
 from hemato_lab.vocabulary import RBC
 
 if TYPE_CHECKING:
-    import os
-
     from hemato_lab.detections import Detections
     from hemato_lab.formats.opening import Paths, Pixels
     from hemato_lab.pipeline.finding import Finder
@@ -76,7 +75,7 @@ def analyze(
     measured : bool
         Whether cells are outlined and measured; without, their features are NaN where the detector does not need them.
     tile_size : int or None
-        Side of a tile's core in pixels, 64 or more; None takes small fields whole and large ones in tiles of 2048. The
+        Side of a tile's core in pixels, 64 or more; None takes small fields whole and large ones in tiles of 4096. The
         result is the same, bit for bit, for every tile size and number of threads.
     threads : int
         Fields and tiles that are worked on at a time.
@@ -99,7 +98,7 @@ def analyze(
     ModelError
         If a model is missing, damaged or not made for this.
     """
-    check_settings(detector=detector, rbc_per_ul=rbc_per_ul, tile_size=tile_size, threads=threads)
+    check_settings(detector=detector, model=model, rbc_per_ul=rbc_per_ul, tile_size=tile_size, threads=threads)
     finder = make_finder(detector, model=model, names=names, minimum_score=minimum_score, measured=measured)
     opened = smear if isinstance(smear, Smear) else open_smear(smear)
 
@@ -116,13 +115,14 @@ def analyze(
         statistics = _statistics(scaled, calibrations, detections, quality, finder=finder, rbc_per_ul=rbc_per_ul)
         parameters = {
             "detector": detector,
+            "model": None if model is None else os.fspath(model),
             "names": finder.names,
             "rbc_per_ul": rbc_per_ul,
             "minimum_score": minimum_score,
             "measured": measured,
         }
         provenance = provenance_of(scaled, parameters, finder.models())
-        report = compose_report(scaled, detections, statistics, quality, provenance)
+        report = compose_report(scaled, detections, statistics, quality, provenance, named=finder.names)
         return Analysis(scaled, detections, report, provenance, quality)
 
     return without_unreadable(opened, analyse)
@@ -141,6 +141,7 @@ def _field_by_field(smear: Smear, threads: int) -> Iterator[Each]:
 def check_settings(
     *,
     detector: str = DEFAULT_DETECTOR,
+    model: str | os.PathLike[str] | None = None,
     rbc_per_ul: float = ASSUMED_RBC_PER_UL,
     tile_size: int | None = None,
     threads: int = 1,
@@ -151,8 +152,10 @@ def check_settings(
     ------
     ConfigError
         If an argument of `analyze` is impossible.
+    ModelError
+        If the model cannot be used.
     """
-    check_detector(detector)
+    make_finder(detector, model=model)
     if threads < 1:
         raise ConfigError(f"{threads} threads are impossible", hint="use 1 or more")
     if tile_size is not None and tile_size < LEAST_TILE_SIZE:

@@ -14,7 +14,7 @@ from hemato_lab.classifiers.network import BATCH, NetworkClassifier
 from hemato_lab.errors import ConfigError, ModelError
 from hemato_lab.resources import shipped
 from hemato_lab.vocabulary import TERMS
-from tests.networks.graphs import CLASSIFIES, WEIGHTS, classifier_model, detector_model
+from tests.networks.graphs import CLASSIFIES, WEIGHTS, as_network, classifier_model, detector_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -179,3 +179,21 @@ def test_networks_that_ship_see_a_whole_cell_and_answer_in_the_vocabulary(name: 
     probabilities = classifier.classify_densities(crops).probabilities
     assert probabilities.shape == (3, len(classifier.classes))
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=0, atol=1e-12)
+
+
+def test_classes_that_go_together_are_judged_together(tmp_path: Path) -> None:
+    """What is unknown is told from the classes that are answered."""
+    limits = {"least_confidence": 0.6, "least_evidence": -100}
+    network = as_network(
+        classifier_model(CLASSIFIES | {"classes": json.dumps(["neutrophil", "blast"]), "unknown": json.dumps(limits)}),
+        tmp_path / "tiny.onnx",
+    )
+    classifier = NetworkClassifier("tiny", network)
+    crops = np.full((1, 3, 8, 8), 0.01, np.float32)
+    assert classifier.classify_densities(crops).unknown.tolist() == [True]
+    joined = classifier.classify_densities(crops, together={"blast": "neutrophil", "monocyte": "neutrophil"})
+    assert (joined.classes, joined.probabilities.tolist(), joined.unknown.tolist()) == (
+        ("neutrophil",),
+        [[1.0]],
+        [False],
+    )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -106,6 +107,23 @@ def test_crops_without_a_common_scale_tell_it_themselves() -> None:
     result = evaluate_crops(dataset, classifier, read, split="test").to_json()
     assert classifier.told_diameter is None
     assert result["scale"] == {"rbc_diameter_px": None, "origin": "cells on black"}
+
+
+def test_nothing_outside_the_split_and_the_limit_is_read() -> None:
+    """Not for the scale either: a test split must not be looked at while others are scored."""
+    rows = [(POSITIVE, (90, 10), "a"), (NEGATIVE, (20, 80), "b"), (POSITIVE, (60, 40), "c"), (NEGATIVE, (9, 91), "d")]
+    dataset, read = crop_set(rows)
+    splits = ("val", "test", "val", "val")
+    crops = tuple(replace(crop, split=split) for crop, split in zip(dataset.crops, splits, strict=True))
+    seen: set[str] = set()
+
+    def watched(path: Path) -> np.ndarray:
+        seen.add(path.stem)
+        return read(path)
+
+    some = replace(dataset, crops=crops)
+    result = evaluate_crops(some, Told((POSITIVE, NEGATIVE)), watched, split="val", limit=2).to_json()
+    assert (seen, result["crops"]) == ({"0", "2"}, 2)
 
 
 @pytest.mark.parametrize(("percentages", "unknown", "known"), [((50, 50), 1.0, None), ((40, 60), 0.0, 0.5)])

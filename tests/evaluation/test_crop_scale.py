@@ -14,12 +14,12 @@ from hemato_lab.phantom import RECIPES, phantom_smear
 from hemato_lab.smear import RED_CELL_DIAMETER_UM, RGB, Window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 Read = tuple[list[LabelledCrop], "Callable[[Path], RGB]", list[str]]
 
 
-def listing(pictures: list[RGB | None]) -> Read:
+def listing(pictures: Sequence[RGB | None]) -> Read:
     """Crops by number, a reader that raises where there is no picture, and what it was asked for."""
     asked: list[str] = []
 
@@ -44,7 +44,7 @@ def film_crops() -> list[RGB]:
 
 
 def test_the_scale_of_crops_is_that_of_their_red_cells(film_crops: list[RGB]) -> None:
-    crops, read, _ = listing(list(film_crops))
+    crops, read, _ = listing(film_crops)
     scale = crop_scale(crops, read)
     assert scale.origin == "estimated"
     assert scale.rbc_diameter_px == pytest.approx(RED_CELL_DIAMETER_UM / RECIPES["normal"].um_per_px, rel=0.12)
@@ -52,13 +52,13 @@ def test_the_scale_of_crops_is_that_of_their_red_cells(film_crops: list[RGB]) ->
 
 def test_crops_enlarged_twice_have_cells_of_twice_the_size(film_crops: list[RGB]) -> None:
     whole = [crop.repeat(2, axis=0).repeat(2, axis=1) for crop in film_crops]
-    once, twice = (crop_scale(*listing(list(pictures))[:2]).rbc_diameter_px for pictures in (film_crops, whole))
+    once, twice = (crop_scale(*listing(pictures)[:2]).rbc_diameter_px for pictures in (film_crops, whole))
     assert once is not None
     assert twice == pytest.approx(2 * once, rel=0.05)
 
 
 def test_the_scale_does_not_depend_on_the_order_of_the_crops(film_crops: list[RGB]) -> None:
-    crops, read, _ = listing(list(film_crops))
+    crops, read, _ = listing(film_crops)
     plain, turned = crop_scale(crops, read), crop_scale(crops[::-1], read)
     assert turned.origin == "estimated"
     assert turned.rbc_diameter_px == pytest.approx(plain.rbc_diameter_px, rel=0.02)
@@ -72,7 +72,7 @@ def test_an_impossible_diameter_is_refused(stated: float) -> None:
 
 
 def test_a_stated_diameter_is_believed_and_nothing_is_read(film_crops: list[RGB]) -> None:
-    crops, read, asked = listing(list(film_crops))
+    crops, read, asked = listing(film_crops)
     assert crop_scale(crops, read, 33.0) == CropScale(33.0, "stated")
     assert asked == []
     with pytest.raises(ScaleNotCredibleError):
@@ -122,6 +122,15 @@ def test_some_crops_evenly_spread_are_enough() -> None:
     assert (asked[0], asked[-1]) == ("0.png", "499.png")
     steps = np.diff([int(Path(name).stem) for name in asked])
     assert steps.max() - steps.min() <= 1
+
+
+def test_a_few_crops_with_red_cells_tell_the_scale_of_many_without(film_crops: list[RGB]) -> None:
+    blank = np.full_like(film_crops[0], 230)
+    crops, read, _ = listing([blank] * 12 + film_crops[:8] + [blank] * 12)
+    only, read_only, _ = listing(film_crops[:8])
+    scale = crop_scale(crops, read)
+    assert scale.origin == "estimated"
+    assert scale.rbc_diameter_px == pytest.approx(crop_scale(only, read_only).rbc_diameter_px)
 
 
 def test_an_unreadable_crop_does_not_stop_the_others(film_crops: list[RGB]) -> None:

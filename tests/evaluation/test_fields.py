@@ -79,7 +79,7 @@ def test_readable_images_stay_beside_their_outcomes(build: Build) -> None:
     assert (kept, outcomes) == ([images[1], images[2]], [refused, good])
     assert [one.to_json() for one in skipped] == [{"file": "images/000.jpg", "reason": "is empty"}]
     with pytest.raises(UnreadableInputError) as caught:
-        readable(images, [bad, FieldOutcome(Detections.empty(), None, UnreadableInputError("is gone")), bad])
+        readable(images[:2], [bad, FieldOutcome(Detections.empty(), None, UnreadableInputError("is gone"))])
     assert caught.value is failure
 
 

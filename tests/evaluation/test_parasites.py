@@ -18,6 +18,7 @@ from hemato_lab.evaluation.parasites import (
     MOST_FALSE,
     ParasiteEvidence,
     Reader,
+    _stage_index,
     evaluate_parasites,
     is_parasite,
     parasite_figures,
@@ -66,9 +67,9 @@ def test_one_field_worked_by_hand(build: Build, table: Table) -> None:
     )
     result = scored(dataset, [cells])
     assert (result["red_cells"], result["parasites"], result["threshold"]) == (5, 3, 0.5)
-    # a name that the set does not know is no call of one of its stages
-    assert result["recall"] == pytest.approx(1 / 3, abs=1e-6)
-    assert result["precision"] == pytest.approx(1 / 3, abs=1e-6)
+    # a stage that the set does not know is a call all the same
+    assert result["recall"] == pytest.approx(2 / 3, abs=1e-6)
+    assert result["precision"] == pytest.approx(2 / 4, abs=1e-6)
     assert result["false_per_1000"] == pytest.approx(2 / 5 * 1000, abs=1e-3)
     # one in 1,000 of five cells is none: .9 and .8 lie on parasites, .7 does not
     assert result["recall_at_1_per_1000"] == pytest.approx(2 / 3, abs=1e-6)
@@ -77,19 +78,19 @@ def test_one_field_worked_by_hand(build: Build, table: Table) -> None:
     assert (ring["truth"], ring["recall"]) == (3, pytest.approx(1 / 3, abs=1e-6))
     assert ring["precision"] == pytest.approx(1 / 3, abs=1e-6)
     assert result["stage_macro_f1"] == pytest.approx(1 / 3, abs=1e-6)
-    assert result["stage_macro_f1_found"] == 1.0
+    assert result["stage_macro_f1_found"] == pytest.approx(2 / 3, abs=1e-6)
     assert result["models"] == {"malaria": "ab" * 32}
 
 
 def test_two_stages_in_two_fields_worked_by_hand(build: Build, table: Table) -> None:
     dataset = build(
         [
-            [(RING, 50, 50, 40), (RING, 150, 50, 40), (LATER, 250, 50, 40)],
             [(RING, 50, 50, 40), (LATER, 150, 50, 40), ("RBC", 250, 50, 40)],
+            [(RING, 50, 50, 40), (RING, 150, 50, 40), (LATER, 250, 50, 40)],
         ]
     )
-    first = [(RING, 50, 50, 0.95), (LATER, 150, 50, 0.9), (LATER, 250, 50, 0.85)]  # the second is named wrongly
-    second = [(RING, 50, 50, 0.8), ("uncategorised RBC", 150, 50, 0.2), (RING, 250, 50, 0.7)]  # right, missed, false
+    first = [(RING, 50, 50, 0.8), ("uncategorised RBC", 150, 50, 0.2), (RING, 250, 50, 0.7)]  # right, missed, false
+    second = [(RING, 50, 50, 0.95), (LATER, 150, 50, 0.9), (LATER, 250, 50, 0.85)]  # the middle one is named wrongly
     result = scored(dataset, [found(table, first), found(table, second)])
     assert (result["images"], result["red_cells"], result["parasites"]) == (2, 6, 5)
     assert (result["recall"], result["precision"]) == (0.8, 0.8)
@@ -103,7 +104,7 @@ def test_two_stages_in_two_fields_worked_by_hand(build: Build, table: Table) -> 
     assert result["stage_macro_f1"] == pytest.approx((2 / 3 + 1 / 2) / 2, abs=1e-6)
     # of the four called and marked: both called rings are, of three; one of the two called later is, of one
     assert result["stage_macro_f1_found"] == pytest.approx((2 * 2 / (2 + 3) + 2 * 1 / (2 + 1)) / 2, abs=1e-6)
-    # each field is drawn alone in a quarter of the resamples: 3 of 3 or 1 of 2 are found, none or 1 of 3 cells is false
+    # each field is drawn alone in a quarter of the resamples: 1 of 2 or 3 of 3 are found, 1 of 3 cells or none is false
     assert result["groups"] == 2
     assert result["limits"]["recall"] == [0.5, 1.0]
     assert result["limits"]["false_per_1000"] == pytest.approx([0.0, 1000 / 3], abs=1e-6)
@@ -115,6 +116,20 @@ def test_a_parasite_without_any_cell_found_is_missed(build: Build, table: Table)
     dataset = build([[(RING, 50, 50, 40), (RING, 150, 50, 40)]])
     result = scored(dataset, [found(table, [(RING, 50, 50, 0.9)])])
     assert (result["recall"], result["recall_at_1_per_1000"], result["precision"]) == (0.5, 0.5, 1.0)
+
+
+def test_any_stage_is_a_call_where_only_parasites_are_marked() -> None:
+    assert _stage_index(np.array([RING, "parasitised RBC", "RBC", "gametocyte"]), ["parasitised RBC"]).tolist() == [
+        *(0, 0, -1, 0)
+    ]
+    assert _stage_index(np.array([RING, "parasitised RBC", "schizont"]), [RING]).tolist() == [0, 1, 1]
+
+
+def test_a_stage_of_which_none_was_called_does_not_hide_the_others(build: Build, table: Table) -> None:
+    dataset = build([[(RING, 50, 50, 40), ("trophozoite", 150, 50, 40)]])
+    result = scored(dataset, [found(table, [(RING, 50, 50, 0.9), ("RBC", 150, 50, 0.1)])])
+    assert result["stage_macro_f1_found"] == 1.0
+    assert result["stage_macro_f1"] == 0.5
 
 
 def test_cells_on_ignored_marks_count_nowhere(build: Build, table: Table) -> None:
@@ -130,10 +145,13 @@ def test_equal_scores_are_called_together(build: Build, table: Table) -> None:
     assert result["recall_at_1_per_1000"] == 0.0
 
 
-def test_fields_without_exhaustive_marks_are_refused(build: Build, table: Table) -> None:
-    dataset = build([[(RING, 50, 50, 40)]], complete=[["RBC"]])
+@pytest.mark.parametrize("complete", [["RBC"], [RING, "RBC"]])
+def test_fields_without_exhaustive_marks_are_refused(build: Build, table: Table, complete: list[str]) -> None:
+    """Every stage that the set knows has to be marked, whether it occurs or not, and in every image."""
+    dataset = build([[(RING, 50, 50, 40)]] * 2, complete=[[RING, LATER], complete])
     with pytest.raises(ConfigError, match="no exhaustively marked parasites"):
-        scored(dataset, [found(table, [(RING, 50, 50, 0.9)])])
+        scored(dataset, [found(table, [(RING, 50, 50, 0.9)])] * 2)
+    assert scored(dataset, [found(table, [(RING, 50, 50, 0.9)])], limit=1)["recall"] == 1.0
 
 
 def test_nothing_found_is_a_recall_of_nothing(build: Build, table: Table) -> None:

@@ -112,6 +112,18 @@ def test_fields_go_to_the_detector(
     assert result["scale_error"] is None
 
 
+def test_a_limit_takes_the_first_fields(
+    document: dict[str, Any], write: Write, asked: list[tuple[str, str, float | None]]
+) -> None:
+    document["images"][1]["split"] = "test"
+    folder = write(document)
+    for limit, names in ((1, ["a.jpg"]), (2, ["a.jpg", "b.jpg"])):
+        asked.clear()
+        answer = run(folder, "--split", "test", "--match", "center", "--detector", "classical", "--limit", limit)
+        assert answer.exit_code == 0, answer.output
+        assert asked == [("classical", name, None) for name in names]
+
+
 RING = "ring trophozoite"
 
 
@@ -167,14 +179,14 @@ def test_the_command_prints_and_writes_parasites(
     parasite_fields: tuple[Path, list[tuple[str, str | None, float | None]]], tmp_path: Path
 ) -> None:
     folder, asked = parasite_fields
-    arguments = ("--split", "test", "--parasites", "--detector", "classical", "--out", tmp_path / "parasites.json")
-    answer = run(folder, *arguments)
+    model, out = tmp_path / "a.onnx", tmp_path / "parasites.json"
+    answer = run(folder, "--split", "test", "--parasites", "--model", model, "--out", out)
     assert answer.exit_code == 0, answer.output
-    assert asked == [("classical", None, None)]
-    assert "detector classical, 2 red cells found, 1 parasite marked" in answer.stdout
+    assert asked == [("onnx", str(model), None)]
+    assert "detector onnx, 2 red cells found, 1 parasite marked" in answer.stdout
     assert "recall at 1 per 1000 1.000" in answer.stdout
     assert NOTICE in answer.stdout
-    written = json.loads((tmp_path / "parasites.json").read_text(encoding="utf-8"))
+    written = json.loads(out.read_text(encoding="utf-8"))
     assert (written["red_cells"], written["parasites"], written["scale"]) == (2, 1, "estimated")
 
 

@@ -135,6 +135,7 @@ def test_another_network_takes_the_place_of_the_detector(picture: Path, dots: st
     smear = open_smear(picture, rbc_diameter_px=DIAMETER)
     expected = analyze(smear, model=dots, names=False, minimum_score=0.0, measured=False).detections
     np.testing.assert_array_equal(every["score"], expected["score"])
+    assert set(every.columns) == set(expected.columns)
     assert len(named) < len(every)
 
 

@@ -147,6 +147,7 @@ def test_parasites_are_listed_by_stage() -> None:
         "stages": {"schizont": {"truth": 1, **figures, "limits": dict.fromkeys(figures)}},
         "limits": {"recall": [0.5, 1.0], "precision": None, "false_per_1000": None, "recall_at_1_per_1000": None,
                    "stage_macro_f1": None, "stage_macro_f1_found": None},
+        "refused": ["images/blank.jpg"],
         "skipped": [],
         "resamples": 1000,
         "groups": 2,
@@ -156,6 +157,7 @@ def test_parasites_are_listed_by_stage() -> None:
     assert lines[0] == "fields val: 3 images, detector onnx, 500 red cells found, 1 parasite marked"
     assert any(line.startswith("schizont") and line.endswith("0.774") for line in lines)
     assert "called parasitised from score 0.600" in lines
+    assert "refused, no credible scale: images/blank.jpg" in lines
     assert "recall 1.000 [0.500, 1.000]" in lines
     assert "recall at 1 per 1000 -" in lines
     assert lines[-2].endswith("1000 resamples of 2 groups")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hemato_lab.kernels.boxes import highest_in_windows, keep_best_boxes, share_among_boxes
+from hemato_lab.kernels.boxes import ROUNDS, highest_in_windows, keep_best_boxes, share_among_boxes
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -27,23 +27,71 @@ def overlap(one: np.ndarray, other: np.ndarray) -> float:
     return width * height / (sum(areas) - width * height)
 
 
+def better(boxes: np.ndarray, score: np.ndarray) -> list[int]:
+    return sorted(range(len(boxes)), key=lambda i: (-score[i], boxes[i, 1], boxes[i, 0]))
+
+
+def too_much(boxes: np.ndarray, kind: np.ndarray, limits: np.ndarray) -> np.ndarray:
+    count = len(boxes)
+    rows = [[overlap(boxes[i], boxes[j]) > limits[kind[i], kind[j]] for j in range(count)] for i in range(count)]
+    return np.array(rows, bool).reshape(count, count)
+
+
 def greedy(boxes: np.ndarray, score: np.ndarray, kind: np.ndarray, limits: np.ndarray) -> np.ndarray:
-    kept: list[int] = []
-    for index in sorted(range(len(boxes)), key=lambda i: (-score[i], boxes[i, 1], boxes[i, 0])):
-        if all(overlap(boxes[index], boxes[other]) <= limits[kind[index], kind[other]] for other in kept):
-            kept.append(index)
-    return np.isin(np.arange(len(boxes)), kept)
+    """The usual search, box after box by falling score."""
+    clash, kept = too_much(boxes, kind, limits), np.zeros(len(boxes), bool)
+    for index in better(boxes, score):
+        kept[index] = not (clash[index] & kept).any()
+    return kept
+
+
+def in_rounds(boxes: np.ndarray, score: np.ndarray, kind: np.ndarray, limits: np.ndarray, rounds: int) -> np.ndarray:
+    """The rule as it is written, on the whole table of overlaps."""
+    clash = too_much(boxes, kind, limits)
+    rank = np.argsort(better(boxes, score))
+    undecided, kept = np.ones(len(boxes), bool), np.zeros(len(boxes), bool)
+    for _ in range(rounds):
+        beaten = (clash & undecided[None, :] & (rank[None, :] < rank[:, None])).any(axis=1)
+        best = undecided & ~beaten
+        kept |= best
+        undecided &= ~best & ~(clash & best[None, :]).any(axis=1)
+    return kept
+
+
+def scene(seed: int, count: int, side: float = 60.0) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Boxes, scores with ties, kinds and their limits."""
+    random = np.random.default_rng(seed)
+    limits = random.uniform(0.05, 0.9, (3, 3))
+    scores, kinds = np.round(random.uniform(0, 1, count), 1), random.integers(0, 3, count)
+    return boxes_of(seed, count, side), scores, kinds, (limits + limits.T) / 2
 
 
 @given(seeds, st.integers(0, 60))
-def test_the_same_boxes_stay_as_in_a_plain_greedy_search(seed: int, count: int) -> None:
-    random = np.random.default_rng(seed)
-    boxes = boxes_of(seed, count)
-    score = np.round(random.uniform(0, 1, count), 1)
-    kind = random.integers(0, 3, count)
-    limits = random.uniform(0.05, 0.9, (3, 3))
-    limits = (limits + limits.T) / 2
-    assert np.array_equal(keep_best_boxes(boxes, score, kind, limits), greedy(boxes, score, kind, limits))
+def test_the_boxes_stay_that_the_rule_keeps(seed: int, count: int) -> None:
+    given_boxes = scene(seed, count)
+    assert np.array_equal(keep_best_boxes(*given_boxes), in_rounds(*given_boxes, ROUNDS))
+
+
+@given(seeds, st.integers(0, 40))
+def test_without_long_chains_it_is_the_usual_greedy_search(seed: int, count: int) -> None:
+    given_boxes = scene(seed, count, 90.0)
+    if np.array_equal(in_rounds(*given_boxes, ROUNDS), in_rounds(*given_boxes, ROUNDS + 1)):
+        assert np.array_equal(keep_best_boxes(*given_boxes), greedy(*given_boxes))
+
+
+@given(seeds)
+def test_the_far_end_of_a_chain_decides_nothing_here(seed: int) -> None:
+    """In a row of boxes, each on the next, what lies beyond the third neighbour makes no difference."""
+    left = np.arange(20) * 4.0
+    boxes = np.stack([left, np.zeros(20), left + 10, np.full(20, 10.0)], axis=1)
+    score, kind, limits = np.random.default_rng(seed).permutation(20) / 20, np.zeros(20, np.int64), np.full((1, 1), 0.4)
+    if seed % 5 == 0:
+        score = np.linspace(1, 0.1, 20)
+    kept = keep_best_boxes(boxes, score, kind, limits)
+    for index in range(20):
+        near = slice(max(0, index - 3), index + 4)
+        alone = keep_best_boxes(boxes[near], score[near], kind[near], limits)
+        assert alone[index - near.start] == kept[index]
 
 
 def test_the_better_of_two_on_one_cell_stays_and_kinds_have_their_own_limits() -> None:

@@ -15,7 +15,7 @@ from hemato_lab.imaging.tiling import margin_px
 from hemato_lab.pipeline import analyze
 from hemato_lab.smear import Smear
 
-SMALL_CELLS = {"rbc_px": 16.0, "size": (620, 580)}
+SMALL_CELLS = {"rbc_px": 16.0, "size": (760, 700)}
 """Tiles of 256 pixels with their margins are then far smaller than the field."""
 
 

@@ -10,10 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hemato_lab.classifiers import NETWORKS
-from hemato_lab.classifiers.base import Classification
 from hemato_lab.detections import Detections
 from hemato_lab.imaging.tiling import read_tile
-from hemato_lab.pipeline.naming import COLUMNS, CellNamer, joint_score, load_classifiers, without_sizes
+from hemato_lab.pipeline.naming import COLUMNS, CellNamer, joint_score, load_classifiers
 from hemato_lab.smear import Scale
 from hemato_lab.vocabulary import TERMS
 from tests.calibrated import calibrated
@@ -96,18 +95,6 @@ def test_certain_scores_are_joined_as_nearly_certain_ones() -> None:
     certain, nearly = np.array([0.0, 1.0]), np.array([1e-6, 1 - 1e-6])
     np.testing.assert_array_equal(joint_score(certain, certain, PLANE), joint_score(nearly, nearly, PLANE))
     assert joint_score(np.zeros(0), np.zeros(0), PLANE).shape == (0,)
-
-
-def test_cells_of_another_size_are_taken_for_normal_ones() -> None:
-    classes = ("macrocyte", "sickle cell", "normal RBC", "microcyte")
-    table = np.array([[0.4, 0.3, 0.1, 0.2], [0.0, 0.9, 0.05, 0.05]])
-    seen = without_sizes(Classification(classes, table, np.array([False, True])))
-    assert dict(zip(seen.classes, seen.probabilities.T.tolist(), strict=True)) == {
-        "sickle cell": [0.3, 0.9],
-        "normal RBC": pytest.approx([0.7, 0.1]),
-    }
-    assert seen.unknown.tolist() == [False, True]
-    assert table.tolist() == [[0.4, 0.3, 0.1, 0.2], [0.0, 0.9, 0.05, 0.05]]
 
 
 def test_a_white_cell_gets_its_type_and_the_probability_of_it(name_cells: Callable[..., Detections]) -> None:
