@@ -53,9 +53,11 @@ def _onnx(calibration: FieldCalibration, *, model: Network | None, measured: boo
     from hemato_lab.detectors.onnx import NetworkDetector
     from hemato_lab.networks import load_network
 
-    return NetworkDetector(calibration, load_network("detector") if model is None else model, measured=measured)
+    return NetworkDetector(calibration, load_network(SHIPPED_MODEL) if model is None else model, measured=measured)
 
 
+SHIPPED_MODEL: Final = "detector-int8"
+"""Network of the detector ``onnx``: the eight-bit version of ``detector``, which finds the same cells in less time."""
 DETECTORS: Final[dict[str, MakeDetector]] = {"onnx": _onnx, "classical": _classical}
 """Detector factories by name."""
 DEFAULT_DETECTOR: Final = "onnx"

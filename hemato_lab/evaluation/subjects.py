@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hemato_lab.detections import OPERATING_SCORE
-from hemato_lab.detectors import DEFAULT_DETECTOR
+from hemato_lab.detectors import DEFAULT_DETECTOR, SHIPPED_MODEL
 from hemato_lab.errors import ConfigError
 from hemato_lab.evaluation.detection import DetectorCard
 from hemato_lab.evaluation.fields import FieldOutcome
@@ -65,7 +65,7 @@ def detector_card(detector: str, model: str | None = None) -> DetectorCard:
         return DetectorCard(detector, dict.fromkeys(DETECTOR_CLASSES, OPERATING_SCORE))
     from hemato_lab.detectors.onnx import check_network
 
-    card = (load_network("detector") if model is None else read_network(model)).card
+    card = (load_network(SHIPPED_MODEL) if model is None else read_network(model)).card
     check_network(card)
     return DetectorCard(detector, {name: card.thresholds[name] for name in DETECTOR_CLASSES}, card.sha256)
 

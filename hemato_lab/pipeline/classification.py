@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def readers() -> dict[str, Callable[[], Classifier]]:
-    """Return what makes classifiers of single cells, and readers of whole pictures, by name, in their registry's order."""
+    """Return what makes classifiers of single cells and readers of whole pictures, by name, in their order."""
     return {**CLASSIFIERS, "blasts": BlastReader}
 
 

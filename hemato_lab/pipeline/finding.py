@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from hemato_lab.classifiers import NETWORKS
 from hemato_lab.detections import Detections
-from hemato_lab.detectors import DEFAULT_DETECTOR, check_detector, make_detector
+from hemato_lab.detectors import DEFAULT_DETECTOR, SHIPPED_MODEL, check_detector, make_detector
 from hemato_lab.errors import ConfigError
 from hemato_lab.imaging.tiling import margin_px, read_tile, tile_cores
 from hemato_lab.networks import Network, model_sha256, read_network
@@ -18,12 +19,13 @@ from hemato_lab.pipeline import naming
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from hemato_lab.detectors import Detector
     from hemato_lab.imaging.calibration import FieldCalibration
+    from hemato_lab.imaging.scale import Each
     from hemato_lab.smear import Field, Smear, Tile, Window
 
 LARGEST_SINGLE_TILE: Final = 6_000_000
@@ -61,7 +63,7 @@ class Finder:
         if self.model is not None:
             used[self.model.card.name] = self.model.card.sha256
         elif self.detector == DEFAULT_DETECTOR:
-            used["detector"] = model_sha256("detector")
+            used[SHIPPED_MODEL] = model_sha256(SHIPPED_MODEL)
         if self.names:
             used |= {name: model_sha256(name) for name in NETWORKS}
         return used
@@ -85,8 +87,8 @@ class Finder:
             return readers[index](read_tile(smear.fields[index], index, core, margin))
 
         found: list[Detections] = []
-        with ThreadPoolExecutor(threads) as pool:
-            for done, table in enumerate(pool.map(on_tile, work), start=1):
+        with _mapping(min(threads, len(work))) as each:
+            for done, table in enumerate(each(on_tile, work), start=1):
                 found.append(table)
                 if progress is not None:
                     progress(done, len(work))
@@ -103,6 +105,16 @@ class Finder:
             )
             for calibration in calibrations
         ]
+
+
+@contextmanager
+def _mapping(threads: int) -> Iterator[Each]:
+    """Give what applies a function to many things; in this thread alone where it is the only one."""
+    if threads <= 1:
+        yield map
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        yield pool.map
 
 
 @dataclass(frozen=True)

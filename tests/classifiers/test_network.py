@@ -18,6 +18,7 @@ from tests.networks.graphs import CLASSIFIES, WEIGHTS, as_network, classifier_mo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from onnx import ModelProto
 

@@ -30,7 +30,7 @@ from hemato_lab.errors import (
     UnreadableInputError,
 )
 from hemato_lab.export import render
-from hemato_lab.pipeline.classification import READERS
+from hemato_lab.pipeline.classification import readers
 from hemato_lab.report import RESEARCH_USE_NOTICE, report_schema
 from tests.networks.graphs import DETECTS, dots_model, sha256_of
 
@@ -266,7 +266,7 @@ def test_no_command_shows_the_help(command):
 def test_the_help_names_every_detector_and_classifier(command):
     for name, said in (
         ("analyze", [f"finds the cells: {', '.join(DETECTORS)}. [default: {DEFAULT_DETECTOR}]"]),
-        ("evaluate", [f"{', '.join(DETECTORS)}; without, {DEFAULT_DETECTOR}.", f"{', '.join(READERS)}; without"]),
+        ("evaluate", [f"{', '.join(DETECTORS)}; without, {DEFAULT_DETECTOR}.", f"{', '.join(readers())}; without"]),
     ):
         shown = " ".join(command(name, "--help").out.replace("│", " ").split())
         for words in said:
