@@ -205,10 +205,13 @@ class NetworkDetector:
         """Return the table in pixels of the field."""
         grid, um_per_px = self._grid, self.calibration.scale.um_per_px
         size = (boxes[:, 2:] - boxes[:, :2]) / grid.step
-        edges = np.array([grid.width, grid.height, grid.width, grid.height]) - 0.5
+        first, last = np.array([-0.5, -0.5]), np.array([grid.width, grid.height]) - 0.5
         whole = boxes / grid.step - 0.5
-        box = np.clip(whole, -0.5, edges)
-        cut_off = (box[:, :2] <= 0.5) | (box[:, 2:] >= edges[2:] - 1.0)
+        # A box that ends within a grid cell of the border is cut by it: the network draws no finer.
+        slack = max(1.0, 1.0 / grid.step)
+        low, high = whole[:, :2] <= first + slack, whole[:, 2:] >= last - slack
+        box = np.concatenate([np.where(low, first, whole[:, :2]), np.where(high, last, whole[:, 2:])], axis=1)
+        cut_off = low | high
         centre = (box[:, :2] + box[:, 2:]) / 2
         diameter: Floats = np.sqrt(size[:, 0] * size[:, 1])
         columns: dict[str, NDArray[Any]] = {name: np.full(len(names), np.nan) for name in FEATURES}
