@@ -8,6 +8,7 @@ from PIL import Image
 
 from hemato_lab.classifiers import CLASSIFIERS, NETWORKS
 from hemato_lab.classifiers.network import NetworkClassifier
+from hemato_lab.detectors import SHIPPED_MODEL
 from hemato_lab.errors import ConfigError, InputError, ModelError
 from hemato_lab.evaluation.dataset import CropSet
 from hemato_lab.evaluation.subjects import (
@@ -73,9 +74,9 @@ def test_labels_that_nobody_can_name_are_refused() -> None:
 
 
 def test_the_card_of_a_detector_is_that_of_its_model() -> None:
-    card, own = detector_card("onnx"), load_network("detector").card
+    card, own = detector_card("onnx"), load_network(SHIPPED_MODEL).card
     assert card.thresholds == {name: own.thresholds[name] for name in DETECTOR_CLASSES}
-    assert card.model_sha256 == model_sha256("detector") == own.sha256
+    assert card.model_sha256 == model_sha256(SHIPPED_MODEL) == own.sha256
     classical = detector_card("classical")
     assert (classical.model_sha256, classical.thresholds) == (None, dict.fromkeys(DETECTOR_CLASSES, 0.5))
 
@@ -95,7 +96,7 @@ def test_a_model_that_is_none_is_refused(tmp_path: Path) -> None:
 
 def test_what_reads_parasites_is_listed_with_its_models() -> None:
     reader = parasite_reader("onnx")
-    assert {"detector", "malaria"} <= set(reader.models)
+    assert {SHIPPED_MODEL, "malaria"} <= set(reader.models)
     assert reader.threshold == pytest.approx(load_network("malaria").card.with_detector["threshold"])
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from hemato_lab.classifiers import NETWORKS
 from hemato_lab.detections import Detections
-from hemato_lab.detectors import DETECTORS
+from hemato_lab.detectors import DETECTORS, SHIPPED_MODEL
 from hemato_lab.detectors.features import FEATURES
 from hemato_lab.errors import ConfigError, ScaleNotCredibleError, UnreadableInputError
 from hemato_lab.export import render
@@ -128,7 +128,7 @@ def test_provenance_reproduces_the_analysis(phantom, detector: str):
     provenance = document(analysis)["hemato_lab"]["provenance"]
     assert provenance["scale"]["origin"] == "stated um/px"
     assert provenance["parameters"]["detector"] == detector
-    shipped = {name: {"sha256": model_sha256(name)} for name in ("detector", *NETWORKS)}
+    shipped = {name: {"sha256": model_sha256(name)} for name in (SHIPPED_MODEL, *NETWORKS)}
     assert provenance["models"] == (shipped if detector == "onnx" else {})
     assert [one["file_id"] for one in provenance["inputs"]] == list(analysis.report.file_ids)
     assert render(analyze(analysis.smear, **provenance["parameters"]), "json") == render(analysis, "json")

@@ -10,6 +10,7 @@ import pytest
 
 from hemato_lab.classifiers import NETWORKS
 from hemato_lab.detections import Detections
+from hemato_lab.detectors import SHIPPED_MODEL
 from hemato_lab.errors import ConfigError, ModelError
 from hemato_lab.networks import model_sha256
 from hemato_lab.pipeline import naming
@@ -93,8 +94,8 @@ CLASSIFIERS = {name: model_sha256(name) for name in NETWORKS}
 @pytest.mark.parametrize(
     ("detector", "names", "models"),
     [
-        ("onnx", None, {"detector": model_sha256("detector")} | CLASSIFIERS),
-        ("onnx", False, {"detector": model_sha256("detector")}),
+        ("onnx", None, {SHIPPED_MODEL: model_sha256(SHIPPED_MODEL)} | CLASSIFIERS),
+        ("onnx", False, {SHIPPED_MODEL: model_sha256(SHIPPED_MODEL)}),
         ("classical", None, {}),
         ("classical", True, CLASSIFIERS),
     ],
