@@ -4,9 +4,10 @@ Names follow the one finding name that the vendor's document shows (``ring troph
 (DOMAIN.md sections 1 and 3). Each term knows what it is a kind of (``parent``, up to one of the three detector
 classes), its lineage, the population its percentage refers to, and a colour.
 
-Colours are from Paul Tol's colour-blind-safe "bright" and "muted" schemes (SRON/EPS/TN/09-002): the three detector
-classes are told apart by "bright" blue, red and yellow; finer findings repeat the nine "muted" hues, so that a
-legend always names them too.
+Colours are from Paul Tol's colour-blind-safe "bright", "vibrant" and "muted" schemes (SRON/EPS/TN/09-002): the three
+detector classes are told apart by "bright" blue, red and yellow; what is unremarkable is grey, malaria
+parasites have the loud hues of "vibrant", and other finer findings repeat the nine "muted" ones, so that a legend
+always names them too.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ Kind = Literal["cell", "inclusion", "arrangement", "population"]
 """cell: one object; inclusion: something in a cell; arrangement: several cells; population: a property of all cells."""
 
 _MUTED = ("#332288", "#88CCEE", "#44AA99", "#117733", "#999933", "#DDCC77", "#CC6677", "#882255", "#AA4499")
+_VIBRANT = ("#CC3311", "#EE7733", "#EE3377", "#0077BB")
 _UNCOLOURED = "#BBBBBB"
+_UNKNOWN = "#88CCEE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +63,18 @@ class Term:
 
 
 def _family(
-    lineage: Lineage, parent: str | None, denominator: str | None, names: str, kind: Kind = "cell"
+    lineage: Lineage,
+    parent: str | None,
+    denominator: str | None,
+    names: str,
+    kind: Kind = "cell",
+    *,
+    colours: tuple[str, ...] = _MUTED,
 ) -> list[Term]:
     listed = [name.strip() for name in names.split(",")]
     return [
-        Term(name, kind, lineage, parent, denominator, _MUTED[index % len(_MUTED)]) for index, name in enumerate(listed)
+        Term(name, kind, lineage, parent, denominator, colours[index % len(colours)])
+        for index, name in enumerate(listed)
     ]
 
 
@@ -73,14 +83,16 @@ _TERMS: tuple[Term, ...] = (
     Term(WBC, "cell", "white cell", None, None, "#4477AA"),
     Term(PLATELET, "cell", "platelet", None, None, "#CCBB44"),
     # DOMAIN.md 3.2: classes of single red cells
+    Term("normal RBC", "cell", "red cell", RBC, RBC, _UNCOLOURED),
     *_family(
         "red cell",
         RBC,
         RBC,
-        "normal RBC, macrocyte, microcyte, oval macrocyte, hypochromic cell, polychromatic cell, spherocyte, "
+        "macrocyte, microcyte, oval macrocyte, hypochromic cell, polychromatic cell, spherocyte, "
         "elliptocyte, ovalocyte, teardrop cell, sickle cell, schistocyte, bite cell, blister cell, "
-        "irregularly contracted cell, target cell, stomatocyte, echinocyte, acanthocyte, uncategorised RBC",
+        "irregularly contracted cell, target cell, stomatocyte, echinocyte, acanthocyte",
     ),
+    Term("uncategorised RBC", "cell", "red cell", RBC, RBC, _UNKNOWN),
     *_family(
         "red cell",
         RBC,
@@ -91,17 +103,19 @@ _TERMS: tuple[Term, ...] = (
     *_family("red cell", None, RBC, "rouleaux, agglutination", "arrangement"),
     *_family("red cell", None, RBC, "anisocytosis", "population"),
     # DOMAIN.md 3.3: a red cell with a parasite is still a red cell
-    *_family("parasite", RBC, RBC, "parasitised RBC"),
-    *_family("parasite", "parasitised RBC", RBC, "ring trophozoite, trophozoite, schizont, gametocyte"),
+    *_family("parasite", RBC, RBC, "parasitised RBC", colours=_VIBRANT),
+    *_family(
+        "parasite", "parasitised RBC", RBC, "ring trophozoite, trophozoite, schizont, gametocyte", colours=_VIBRANT
+    ),
     Term("uninfected RBC", "cell", "red cell", RBC, RBC, _UNCOLOURED),
     # DOMAIN.md 3.4
     *_family(
         "white cell",
         WBC,
         WBC,
-        "neutrophil, eosinophil, basophil, lymphocyte, monocyte, immature granulocyte, blast, plasma cell, "
-        "unclassified WBC",
+        "neutrophil, eosinophil, basophil, lymphocyte, monocyte, immature granulocyte, blast, plasma cell",
     ),
+    Term("unclassified WBC", "cell", "white cell", WBC, WBC, _UNKNOWN),
     *_family("white cell", "neutrophil", WBC, "segmented neutrophil, band neutrophil"),
     *_family("white cell", "lymphocyte", WBC, "large granular lymphocyte, reactive lymphocyte"),
     *_family("white cell", "immature granulocyte", WBC, "promyelocyte, myelocyte, metamyelocyte"),

@@ -12,20 +12,28 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from hemato_lab.detectors.features import FEATURES
 from hemato_lab.errors import ScaleNotCredibleError
 from hemato_lab.export import render
 from hemato_lab.formats import open_smear
 from hemato_lab.pipeline import analyze
-from hemato_lab.vocabulary import RBC
+from hemato_lab.vocabulary import RBC, detector_class
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
+    from hemato_lab.detections import Detections
     from hemato_lab.smear import Smear
 
 IMAGES_A_SET = 2
 CONFIGURATIONS = ((256, 1), (512, 2), (1024, 4), (None, 2))
+ALWAYS_THERE = ("x", "y", "radius", "score", "x_min", "y_min", "x_max", "y_max", "on_border")
+ON_OUTLINES = tuple(name for name in FEATURES if name not in ALWAYS_THERE)
+LEAST_OUTLINED = 0.9
+"""Share of all cells at a scale of their own."""
 
 
 def sampled(datasets: Path) -> Iterator[tuple[str, Smear]]:
@@ -41,6 +49,10 @@ def sampled(datasets: Path) -> Iterator[tuple[str, Smear]]:
             # As if the cells were smaller: more tiles with narrower margins cut the field.
             smaller = max(16.0, document["info"]["rbc_diameter_px"] / 3)
             yield f"{label}, stated too small", open_smear(folder / image["file_name"], rbc_diameter_px=smaller)
+
+
+def is_red_cell(cells: Detections) -> NDArray[np.bool_]:
+    return np.array([detector_class(str(name)) == RBC for name in cells["name"]], np.bool_)
 
 
 def test_one_report_for_every_tile_size_and_number_of_threads(datasets: Path):
@@ -59,21 +71,29 @@ def test_one_report_for_every_tile_size_and_number_of_threads(datasets: Path):
     assert compared >= 6
 
 
-def test_tables_of_real_fields_are_finite_and_stay_on_the_field(datasets: Path):
+def test_tables_of_real_fields_hold_what_they_promise_and_stay_on_the_field(datasets: Path):
+    found = outlined = 0
     for label, smear in sampled(datasets):
         try:
             analysis = analyze(smear)
         except ScaleNotCredibleError:
             continue
         cells, field = analysis.detections, smear.fields[0]
-        for name in cells:
+        for name in ALWAYS_THERE:
+            assert np.isfinite(cells[name]).all(), (label, name)
+        # A cell without an outline lacks everything that is measured on one, and no other does.
+        measured = np.isfinite(cells["area_um2"])
+        for name in ON_OUTLINES:
             # Pallor is measured in red cells alone.
-            measured = cells.named(RBC)[name] if name == "pallor_ratio" else cells[name]
-            assert name == "name" or np.isfinite(measured).all(), (label, name)
+            there = is_red_cell(cells) if name == "pallor_ratio" else np.ones(len(cells), np.bool_)
+            assert (np.isfinite(cells[name]) == measured)[there].all(), (label, name)
+        if "stated" not in label:
+            found, outlined = found + len(cells), outlined + int(measured.sum())
         assert ((cells["x_min"] >= -0.5) & (cells["x_max"] <= field.width - 0.5)).all(), label
         assert ((cells["y_min"] >= -0.5) & (cells["y_max"] <= field.height - 0.5)).all(), label
         assert ((cells["x_min"] <= cells["x"]) & (cells["x"] <= cells["x_max"])).all(), label
         assert ((cells["y_min"] <= cells["y"]) & (cells["y"] <= cells["y_max"])).all(), label
+    assert outlined >= LEAST_OUTLINED * found > 0
 
 
 def test_most_real_fields_have_a_credible_scale(datasets: Path):

@@ -158,6 +158,13 @@ def test_detector_classes_are_told_apart_by_every_eye(vision: str) -> None:
         assert deltaE_ciede2000(seen(term(one).colour, vision), seen(term(other).colour, vision)) > 12
 
 
+@pytest.mark.parametrize("vision", VISION)
+def test_parasites_stand_out_from_what_is_unremarkable_to_every_eye(vision: str) -> None:
+    for parasite in ("ring trophozoite", "trophozoite", "schizont", "gametocyte", "parasitised RBC"):
+        for other in ("normal RBC", "uncategorised RBC"):
+            assert deltaE_ciede2000(seen(term(parasite).colour, vision), seen(term(other).colour, vision)) > 12
+
+
 def test_the_simulation_confuses_red_and_green_as_it_should() -> None:
     red, green = "#BD3B34", "#6E7600"
     assert deltaE_ciede2000(seen(red, "normal"), seen(green, "normal")) > 40

@@ -83,12 +83,19 @@ def _rings(detections: Detections, view: Window, zoom: int) -> Image.Image:
     layer = Image.new("RGBA", (view.width * factor, view.height * factor))
     draw = ImageDraw.Draw(layer)
     line = 2 * _SUPERSAMPLING
-    for x, y, radius, name in zip(*(detections[key] for key in ("x", "y", "radius", "name")), strict=True):
+    shown = _rarest_last(detections)
+    for x, y, radius, name in zip(*(shown[key] for key in ("x", "y", "radius", "name")), strict=True):
         centre_x, centre_y = (x - view.x0 + 0.5) * factor, (y - view.y0 + 0.5) * factor
         colour = vocabulary.term(str(name)).colour
         draw.ellipse(_box(centre_x, centre_y, radius * factor + line), outline=_CASING, width=2 * line)
         draw.ellipse(_box(centre_x, centre_y, radius * factor + line / 2), outline=colour, width=line)
     return layer.reduce(_SUPERSAMPLING)
+
+
+def _rarest_last(detections: Detections) -> Detections:
+    """Return the cells so that rings of rarer names lie on those of commoner ones."""
+    _, which, count = np.unique(detections["name"], return_inverse=True, return_counts=True)
+    return detections.select(np.argsort(-count[which], kind="stable"))
 
 
 def _box(x: float, y: float, radius: float) -> tuple[int, int, int, int]:

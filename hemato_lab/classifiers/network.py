@@ -64,24 +64,24 @@ class NetworkClassifier:
         return CropShape(card.crop_px or 0, card.rbc_diameter_px)
 
     @property
-    def with_detector(self) -> Mapping[str, float]:
-        """How its answers go together with the detector's (`NetworkCard.with_detector`).
+    def with_map(self) -> Mapping[str, float]:
+        """How its answers go together with a map's (`NetworkCard.with_map`).
 
         Raises
         ------
         ModelError
             If the file does not say.
         """
-        if not self.card.with_detector:
-            problem = "does not say how its answers go together with the detector's"
+        if not self.card.with_map:
+            problem = "does not say how its answers go together with a map's"
             raise ModelError(problem, subject=self.name, hint="finish it with models/training/finish_malaria.py")
-        return self.card.with_detector
+        return self.card.with_map
 
     @cached_property
     def _loaded(self) -> Network:
         network = load_network(self.name) if self.network is None else self.network
         if network.card.task != "classify":
-            raise ModelError("finds cells, it does not name them", subject=self.name, hint="use it as a detector")
+            raise ModelError("does not name single cells", subject=self.name, hint="choose a classifier")
         return network
 
     def classify(self, crops: Sequence[RGB], *, rbc_diameter_px: float | None = None) -> Classification:

@@ -15,7 +15,7 @@ from hemato_lab.detectors.features import FEATURES, measured_columns
 from hemato_lab.detectors.platelets import PlateletCandidates, find_platelets
 from hemato_lab.detectors.white_cells import LEAST_NUCLEUS_AREA, WhiteCells, find_white_cells
 from hemato_lab.imaging.red_cells import RedCellRegions, split_red_cells
-from hemato_lab.imaging.working import RED_CELL_AREA, WorkingTile, working_tile
+from hemato_lab.imaging.working import RED_CELL_AREA, WorkingTile
 from hemato_lab.kernels.components import ComponentTable, measure
 from hemato_lab.kernels.suppression import keep_best
 from hemato_lab.vocabulary import DETECTOR_CLASSES, PLATELET, RBC, WBC
@@ -64,7 +64,7 @@ class ClassicalDetector:
         calibration = self.calibration
         if not (calibration.levels.has_cells and calibration.levels.has_colour):
             return Detections.empty(FEATURES)
-        working = working_tile(tile.pixels, tile.window, calibration.grid, calibration.illumination)
+        working = calibration.working(tile.pixels, tile.window)
         if working.window.area == 0:
             return Detections.empty(FEATURES)
         nuclear = calibration.levels.smooth_nuclear_density(working)

@@ -9,7 +9,6 @@ from scipy import sparse
 
 from hemato_lab.detectors.features import measured_columns
 from hemato_lab.imaging.red_cells import red_cell_mask
-from hemato_lab.imaging.working import working_tile
 from hemato_lab.kernels.boxes import share_among_boxes
 from hemato_lab.kernels.components import label, measure
 
@@ -51,7 +50,7 @@ def measured_in_boxes(table: Detections, tile: Tile, calibration: FieldCalibrati
     if len(table) == 0 or not levels.has_cells:
         return table
     grid = calibration.grid
-    working = working_tile(tile.pixels, tile.window, grid, calibration.illumination)
+    working = calibration.working(tile.pixels, tile.window)
     if working.window.area == 0:
         return table
     box = np.stack([table[side] for side in ("x_min", "y_min", "x_max", "y_max")], axis=1)

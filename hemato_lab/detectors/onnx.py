@@ -1,4 +1,4 @@
-"""The network detector: red cells, white cells, platelets and parasites by a network that was trained on real smears.
+"""The network detector: red cells, white cells and platelets by a network that was trained on real smears.
 
 The network draws a heat map of centres for each kind of cell and, at every place, the box of the cell around it
 (Zhou et al., Objects as Points, arXiv:1904.07850). It sees optical densities on a grid where a red cell measures a
@@ -17,15 +17,13 @@ from scipy import special
 
 from hemato_lab.detections import Detections
 from hemato_lab.detectors.features import FEATURES
+from hemato_lab.detectors.field_view import FIELD_OF_VIEW, FieldView
 from hemato_lab.detectors.measuring import measured_in_boxes
 from hemato_lab.errors import ConfigError
-from hemato_lab.imaging.network_grid import network_density
 from hemato_lab.imaging.tiling import MARGIN_DIAMETERS
-from hemato_lab.imaging.working import WorkingGrid
-from hemato_lab.kernels.boxes import highest_in_windows, keep_best_boxes
+from hemato_lab.kernels.boxes import keep_best_boxes
 from hemato_lab.kernels.peaks import find_peaks
 from hemato_lab.networks.runtime import WINDOW_STEP
-from hemato_lab.smear import Window
 from hemato_lab.vocabulary import DETECTOR_CLASSES, PLATELET, RBC, WBC
 
 if TYPE_CHECKING:
@@ -33,16 +31,10 @@ if TYPE_CHECKING:
 
     from hemato_lab.imaging.calibration import FieldCalibration
     from hemato_lab.networks import Network, NetworkCard
-    from hemato_lab.smear import Tile
+    from hemato_lab.smear import Tile, Window
 
 Floats = NDArray[np.float64]
 
-PARASITE: Final = "parasitised RBC"
-"""The class, besides the three kinds of cells, that a network may have a heat map of."""
-FIELD_OF_VIEW: Final = 96
-"""Grid cells: what lies farther away changes nothing at a place."""
-SURROUND: Final = 16
-"""Grid cells of nothing around the field, as in training, by which the network knows the field's border."""
 LARGEST_CELL: Final = 4.5
 """Sides of a box in red-cell diameters, at most: 34 um."""
 NEIGHBOURHOOD: Final = 96
@@ -54,8 +46,6 @@ _PEAK_RADIUS: Final = 1.0
 _SAME_CELL: Final = {(RBC, RBC): 0.5, (WBC, WBC): 0.4, (PLATELET, PLATELET): 0.4, (RBC, WBC): 0.5, (WBC, PLATELET): 0.4}
 """Overlap of two boxes (intersection over union) from which on the less likely one is the same cell again."""
 _OTHERS_OVERLAP: Final = 0.6
-_PARASITE_REACH: Final = 0.3
-"""A parasite's peak belongs to the red cell in whose box it lies, this share of the box's sides from its middle."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +80,7 @@ class NetworkDetector:
     calibration : FieldCalibration
         Of the field whose tiles will be given.
     network : Network
-        A detector with the classes of `DETECTOR_CLASSES`, and ``parasitised RBC`` or not.
+        A detector with the classes of `DETECTOR_CLASSES` at least.
     measured : bool
         Outline the cells and measure them; without, only what the boxes tell is in the table.
 
@@ -102,13 +92,10 @@ class NetworkDetector:
 
     def __init__(self, calibration: FieldCalibration, network: Network, *, measured: bool = True) -> None:
         check_network(network.card)
-        card = network.card
         self.calibration = calibration
         self.network = network
         self.measured = measured
-        self._stride = card.stride or 1
-        step = card.rbc_diameter_px / calibration.scale.rbc_diameter_px
-        self._grid = WorkingGrid(calibration.grid.width, calibration.grid.height, step)
+        self._view = FieldView(calibration, network)
 
     @property
     def operating_scores(self) -> Mapping[str, float]:
@@ -117,33 +104,15 @@ class NetworkDetector:
 
     def __call__(self, tile: Tile) -> Detections:
         """Return the cells that the tile's core owns, in canonical order; empty when there are none."""
-        window = self._window(tile)
+        window = self._view.window(tile.core, NEIGHBOURHOOD)
         if window.area == 0:
-            return Detections.empty((*FEATURES, "parasite_score"))
-        covered, density = network_density(tile.pixels, tile.window, self._grid, self.calibration.illumination)
-        canvas = np.zeros((1, 3, window.height, window.width), np.float32)
-        part = covered.intersect(window)
-        canvas[(0, slice(None), *_slices(part, window))] = density[(slice(None), *_slices(part, covered))]
-        (output,) = self.network.run(canvas * np.float32(self.network.card.gain))
-        table = self._table(output[0], window)
+            return Detections.empty(FEATURES)
+        table = self._table(self._view.maps(tile, window), window)
         if self.measured:
             table = measured_in_boxes(table, tile, self.calibration)
         table = table.with_columns(field=np.full(len(table), tile.field, np.int32))
         owned = [tile.core.owns(x, y) for x, y in zip(table["x"], table["y"], strict=True)]
         return table.select(np.array(owned, np.bool_)).sorted()
-
-    def _window(self, tile: Tile) -> Window:
-        """Return what the network looks at: the core and all that matters around it, on whole steps of the network."""
-        step, grid = self._grid.step, self._grid.window
-        core, reach = tile.core, FIELD_OF_VIEW + NEIGHBOURHOOD
-        if core.area == 0:
-            return Window(0, 0, 0, 0)
-        low = [int(np.floor(side * step)) - reach for side in (core.x0, core.y0)]
-        high = [int(np.ceil(side * step)) + reach for side in (core.x1, core.y1)]
-        x0, y0 = (max(_whole_steps(side, down=True), -SURROUND) for side in low)
-        ends = (_whole_steps(side + SURROUND) for side in (grid.x1, grid.y1))
-        x1, y1 = (min(_whole_steps(side), end) for side, end in zip(high, ends, strict=True))
-        return Window(x0, y0, x1, y1)
 
     def _table(self, output: NDArray[np.float32], window: Window) -> Detections:
         """Return every cell whose centre the network saw with all that surrounds it."""
@@ -155,12 +124,7 @@ class NetworkDetector:
         kind = np.repeat(np.arange(len(DETECTOR_CLASSES)), [len(found[name].score) for name in DETECTOR_CLASSES])
         kept = keep_best_boxes(boxes, score, kind, _LIMITS)
         boxes, score, names = boxes[kept], score[kept], np.array(DETECTOR_CLASSES)[kind[kept]]
-        parasite = np.full(len(names), np.nan)
-        if PARASITE in classes:
-            heat = output[classes.index(PARASITE)]
-            red = names == RBC
-            parasite[red] = self._parasite_scores(heat, boxes[red], window)
-        return self._with_pixels(boxes, score, names, parasite)
+        return self._with_pixels(boxes, score, names)
 
     def _candidates(
         self, heat: NDArray[np.float32], sides: NDArray[np.float32], name: str, window: Window
@@ -168,42 +132,20 @@ class NetworkDetector:
         slope, intercept = self.network.card.calibration[name]
         least = (float(special.logit(LEAST_SCORE)) - intercept) / slope
         peaks = find_peaks(heat, _PEAK_RADIUS, least, "square")
-        x = (peaks.x.astype(np.float64) + 0.5) * self._stride + window.x0
-        y = (peaks.y.astype(np.float64) + 0.5) * self._stride + window.y0
+        x = (peaks.x.astype(np.float64) + 0.5) * self._view.stride + window.x0
+        y = (peaks.y.astype(np.float64) + 0.5) * self._view.stride + window.y0
         left, top, right, bottom = sides[:, peaks.y, peaks.x].astype(np.float64)
         boxes = np.stack([x - left, y - top, x + right, y + bottom], axis=1)
         # Four decimals, so that the last bits of exp() on another processor do not show.
         score = np.round(special.expit(slope * peaks.value.astype(np.float64) + intercept), 4)
         size = boxes[:, 2:] - boxes[:, :2]
         largest = LARGEST_CELL * self.network.card.rbc_diameter_px
-        seen = self._seen(x, y, window) & (size > 0).all(axis=1) & (size <= largest).all(axis=1)
+        seen = self._view.seen(x, y, window) & (size > 0).all(axis=1) & (size <= largest).all(axis=1)
         return _Candidates(boxes[seen], score[seen])
 
-    def _seen(self, x: Floats, y: Floats, window: Window) -> NDArray[np.bool_]:
-        """Tell which places are far enough from the window's edges, where these are not the field's."""
-        end = self._grid.window
-        seen = np.ones(len(x), np.bool_)
-        for position, low, high, last in ((x, window.x0, window.x1, end.x1), (y, window.y0, window.y1, end.y1)):
-            seen &= (position >= (low + FIELD_OF_VIEW if low > -SURROUND else 0)) & (position < last)
-            if high < last:
-                seen &= position < high - FIELD_OF_VIEW
-        return np.asarray(seen)
-
-    def _parasite_scores(self, heat: NDArray[np.float32], boxes: Floats, window: Window) -> Floats:
-        """Return for each box the highest score of a parasitised cell around its middle."""
-        slope, intercept = self.network.card.calibration[PARASITE]
-        middle = (boxes[:, :2] + boxes[:, 2:]) / 2
-        reach = _PARASITE_REACH * (boxes[:, 2:] - boxes[:, :2])
-        height, width = heat.shape
-        origin = np.array([window.x0, window.y0])
-        low = np.clip(((middle - reach - origin) / self._stride).astype(np.int64), 0, [width - 1, height - 1])
-        high = np.clip(((middle + reach - origin) / self._stride).astype(np.int64), 0, [width - 1, height - 1])
-        best = highest_in_windows(heat, np.concatenate([low, high], axis=1)).astype(np.float64)
-        return np.asarray(np.round(special.expit(slope * best + intercept), 4))
-
-    def _with_pixels(self, boxes: Floats, score: Floats, names: NDArray[np.str_], parasite: Floats) -> Detections:
+    def _with_pixels(self, boxes: Floats, score: Floats, names: NDArray[np.str_]) -> Detections:
         """Return the table in pixels of the field."""
-        grid, um_per_px = self._grid, self.calibration.scale.um_per_px
+        grid, um_per_px = self._view.grid, self.calibration.scale.um_per_px
         size = (boxes[:, 2:] - boxes[:, :2]) / grid.step
         first, last = np.array([-0.5, -0.5]), np.array([grid.width, grid.height]) - 0.5
         whole = boxes / grid.step - 0.5
@@ -223,7 +165,6 @@ class NetworkDetector:
             "x_max": box[:, 2],
             "y_max": box[:, 3],
             "on_border": np.max(cut_off, axis=1, initial=False).astype(np.float64),
-            "parasite_score": parasite,
         }
         base: dict[str, NDArray[Any]] = {
             "field": np.zeros(len(names), np.int32),
@@ -232,17 +173,6 @@ class NetworkDetector:
             "radius": diameter / 2,
         }
         return Detections({**base, "name": names, "score": score, **columns})
-
-
-def _slices(part: Window, whole: Window) -> tuple[slice, slice]:
-    """Return the rows and columns of a part of a window."""
-    rows = slice(part.y0 - whole.y0, part.y1 - whole.y0)
-    return rows, slice(part.x0 - whole.x0, part.x1 - whole.x0)
-
-
-def _whole_steps(cells: int, *, down: bool = False) -> int:
-    steps = cells // WINDOW_STEP if down else -(-cells // WINDOW_STEP)
-    return steps * WINDOW_STEP
 
 
 def _limits() -> Floats:

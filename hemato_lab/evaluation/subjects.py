@@ -104,7 +104,7 @@ def parasite_reader(detector: str, model: str | None = None) -> Reader:
     from hemato_lab.pipeline.finding import make_finder
 
     finder = make_finder(detector, model=model, names=True)
-    return Reader(detector, finder.models(), NetworkClassifier("malaria").with_detector["threshold"])
+    return Reader(detector, finder.models(), NetworkClassifier("malaria").with_map["threshold"])
 
 
 def reader_named(name: str) -> Classifier:

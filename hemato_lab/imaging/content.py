@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from hemato_lab.imaging.sampling import sample_windows
-from hemato_lab.imaging.working import working_tile
 from hemato_lab.vocabulary import PLATELET, RBC, WBC
 
 if TYPE_CHECKING:
@@ -92,7 +91,7 @@ def explained_share(calibration: FieldCalibration, boxes: NDArray[np.float64]) -
     stained = explained = 0
     for window in sample_windows(calibration.field):
         pixels = calibration.field.read(window)
-        tile = working_tile(pixels, window, calibration.grid, calibration.illumination)
+        tile = calibration.working(pixels, window)
         mask = calibration.levels.foreground(tile)
         stained += int(np.count_nonzero(mask))
         explained += int(np.count_nonzero(mask & _in_boxes(boxes, tile, calibration.grid)))

@@ -13,7 +13,6 @@ from scipy import ndimage
 
 from hemato_lab.imaging.sampling import sample_windows
 from hemato_lab.imaging.scale import LARGEST_DISAGREEMENT
-from hemato_lab.imaging.working import working_tile
 from hemato_lab.kernels.optical_density import background_levels, channel_histogram
 
 if TYPE_CHECKING:
@@ -93,7 +92,7 @@ def measure_optics(field: Field, calibration: FieldCalibration) -> FieldOptics:
         pixels = field.read(window)
         counts += channel_histogram(pixels)
         if levels.has_cells:
-            tile = working_tile(pixels, window, calibration.grid, illumination)
+            tile = calibration.working(pixels, window)
             smooth = ndimage.gaussian_filter(tile.foreground_density, 0.5, mode="nearest")
             slope = np.hypot(ndimage.sobel(smooth, 0), ndimage.sobel(smooth, 1)) / 8
             mask = levels.foreground(tile)

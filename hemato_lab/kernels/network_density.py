@@ -2,36 +2,24 @@
 
 The densities are those of `resample.transmitted_light` and `resample.relative_density`, computed in single precision
 with separable weights: pixels are gathered into one line for a row of the grid, the line into its grid cells, and these
-become densities by a polynomial logarithm (S. L. Moshier, Cephes, logf) that the compiler turns into vector
-instructions. No sum depends on where the window begins, so that a grid cell has the same bits in every window.
+become densities by a polynomial logarithm. No sum depends on where the window begins, so that a grid cell has the same
+bits in every window.
 """
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numba import types
 
 from hemato_lab.kernels._compiled import kernel, readonly, writable
+from hemato_lab.kernels._logarithm import to_logarithms
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _F: Final = np.float32
-_LEAST_LIGHT: Final = _F(1e-4)
-_ROOT_OF_HALF: Final = np.int32(0x3F3504F3)
-"""Bits of the square root of 1/2, where the mantissa's octave begins."""
-_MANTISSA_BITS: Final = np.int32(23)
-_PER_OCTAVE: Final = _F(math.log10(2))
-_PER_NATURAL: Final = _F(math.log10(math.e))
-_ONE, _HALF = _F(1), _F(0.5)
-_TERMS: Final = (
-    *(_F(7.0376836292e-2), _F(-1.1514610310e-1), _F(1.1676998740e-1), _F(-1.2420140846e-1), _F(1.4249322787e-1)),
-    *(_F(-1.6668057665e-1), _F(2.0000714765e-1), _F(-2.4999993993e-1), _F(3.3333331174e-1)),
-)
-"""Of the logarithm of 1 + x over x cubed, highest power first."""
 
 
 def network_densities(
@@ -108,24 +96,6 @@ def _weights(
 
 
 @kernel()
-def _logarithms(light, octaves, bits, mantissa):  # type: ignore[no-untyped-def]
-    """Turn light into its decadic logarithm; `bits` and `mantissa` are one piece of memory."""
-    for k in range(light.size):
-        mantissa[k] = max(light[k], _LEAST_LIGHT)
-    for k in range(light.size):
-        octave = (bits[k] - _ROOT_OF_HALF) >> _MANTISSA_BITS
-        bits[k] -= octave << _MANTISSA_BITS
-        octaves[k] = octave
-    for k in range(light.size):
-        x = mantissa[k] - _ONE
-        square = x * x
-        series = _TERMS[0]
-        for term in _TERMS[1:]:
-            series = series * x + term
-        light[k] = octaves[k] * _PER_OCTAVE + (x + (series * x * square - _HALF * square)) * _PER_NATURAL
-
-
-@kernel()
 def _gather(line, first, weights, red, green, blue):  # type: ignore[no-untyped-def]
     """Weighted sums of a line of interleaved channels for every column."""
     three = np.uint32(3)
@@ -176,7 +146,7 @@ def _densities(stored, rows, down, columns, across, light, u, v, coefficients, o
         _gather(line, columns, across, out[0, j], out[1, j], out[2, j])
         for c in range(3):
             cells = out[c, j]
-            _logarithms(cells, octaves, bits, mantissa)
+            to_logarithms(cells, octaves, bits, mantissa)
             constant = np.float32(coefficients[0, c] + (coefficients[2, c] + coefficients[5, c] * v[j]) * v[j])
             slope = np.float32(coefficients[1, c] + coefficients[4, c] * v[j])
             bend = np.float32(coefficients[3, c])

@@ -14,6 +14,7 @@ import numpy as np
 from numba import types
 
 from hemato_lab.kernels._compiled import kernel, readonly, writable
+from hemato_lab.kernels._logarithm import to_logarithms
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -139,31 +140,42 @@ def relative_density(
     (height, width, 3) float32
         -log10(light) minus the background's density. Light below 1e-4 counts as 1e-4.
     """
-    out = np.empty_like(light)
+    out = np.empty(light.shape, np.float32)
     if out.size:
-        _densities(np.ascontiguousarray(light), u, v, np.ascontiguousarray(coefficients), out)
+        flat = (light.shape[0], 3 * light.shape[1])
+        of_rows = np.ascontiguousarray(light).reshape(flat)
+        _densities(of_rows, u, v, np.ascontiguousarray(coefficients), out.reshape(flat))
     return out
 
 
 @kernel(
     types.void(
-        readonly(types.float32, 3),
+        readonly(types.float32, 2),
         readonly(types.float64, 1),
         readonly(types.float64, 1),
         readonly(types.float64, 2),
-        writable(types.float32, 3),
+        writable(types.float32, 2),
     )
 )
 def _densities(light, u, v, coefficients, out):  # type: ignore[no-untyped-def]
+    count = light.shape[1]
+    place = np.empty(count, np.float32)
+    constant, slope, bend = np.empty(count, np.float32), np.empty(count, np.float32), np.empty(count, np.float32)
+    mantissa, octaves = np.empty(count, np.float32), np.empty(count, np.float32)
+    bits = mantissa.view(np.int32)
+    for i in range(count):
+        place[i] = u[i // 3]
+        bend[i] = coefficients[3, i % 3]
     for j in range(light.shape[0]):
-        for k in range(light.shape[1]):
-            for c in range(3):
-                background = (
-                    coefficients[0, c]
-                    + coefficients[1, c] * u[k]
-                    + coefficients[2, c] * v[j]
-                    + coefficients[3, c] * u[k] * u[k]
-                    + coefficients[4, c] * u[k] * v[j]
-                    + coefficients[5, c] * v[j] * v[j]
-                )
-                out[j, k, c] = -math.log10(max(light[j, k, c], 1e-4)) - background
+        for c in range(3):
+            start = np.float32(coefficients[0, c] + (coefficients[2, c] + coefficients[5, c] * v[j]) * v[j])
+            rise = np.float32(coefficients[1, c] + coefficients[4, c] * v[j])
+            for i in range(c, count, 3):
+                constant[i] = start
+                slope[i] = rise
+        row = out[j]
+        for i in range(count):
+            row[i] = light[j, i]
+        to_logarithms(row, octaves, bits, mantissa)
+        for i in range(count):
+            row[i] = -row[i] - (constant[i] + place[i] * (slope[i] + place[i] * bend[i]))

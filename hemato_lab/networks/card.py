@@ -19,7 +19,7 @@ FORMAT: Final = "1"
 INPUT: Final = "optical density"
 """What every network is given."""
 
-Task = Literal["detect", "classify"]
+Task = Literal["detect", "map", "classify"]
 _Value = TypeVar("_Value")
 
 _HINT: Final = "export the model again with models/training"
@@ -33,30 +33,30 @@ class NetworkCard:
     ----------
     name : str
         As in reports and provenance.
-    task : {"detect", "classify"}
-        Heat maps and boxes of a field, or names of single cells.
+    task : {"detect", "map", "classify"}
+        Heat maps and boxes of a field, heat maps alone, or names of single cells.
     classes : tuple of str
         Terms of the vocabulary, in the order of the channels.
     rbc_diameter_px : float
         Diameter of a red cell in pixels of the input.
     stride : int or None
-        Input pixels per output pixel; None for a classifier.
+        Input pixels per output pixel of a map; None for a classifier.
     crop_px : int or None
-        Side of a crop in pixels; None for a detector.
+        Side of a crop in pixels; None for maps.
     gain : float
         The optical density is multiplied by it before the network sees it.
     thresholds : mapping of str to float
-        Operating score of a class on the calibrated scale, in [0, 1]; a detector has all classes.
+        Operating score of a class on the calibrated scale, in [0, 1]; maps have all classes.
     calibration : mapping
-        For a detector, each class with the pair (slope, intercept) that is applied to its logit; for a classifier
+        For maps, each class with the pair (slope, intercept) that is applied to its logit; for a classifier
         ``"temperature"``, the number that its logits are divided by.
     unknown : mapping of str to float
         For a classifier ``"least_confidence"`` in [0, 1] and ``"least_evidence"``: below either, a cell is
-        unclassified. Empty for a detector.
-    with_detector : mapping of str to float
-        For a classifier of cells in which the detector has looked for the same thing, as parasites: ``"detector"``,
-        ``"classifier"`` and ``"intercept"`` of the plane that makes one log-odds of the two, and the ``"threshold"``
-        of the joint score. Empty where there is none.
+        unclassified. Empty for maps.
+    with_map : mapping of str to float
+        For a classifier of cells in which a map shows the same thing, as parasites: ``"map"``, ``"classifier"`` and
+        ``"intercept"`` of the plane that makes one log-odds of the two, the ``"threshold"`` of the joint score, and
+        the map's score ``"least"`` from which on a cell is worth the classifier's look. Empty where there is none.
     trained_on : tuple of str
         Names of the data sets.
     sha256 : str
@@ -73,7 +73,7 @@ class NetworkCard:
     thresholds: Mapping[str, float]
     calibration: Mapping[str, Any]
     unknown: Mapping[str, float]
-    with_detector: Mapping[str, float]
+    with_map: Mapping[str, float]
     trained_on: tuple[str, ...]
     sha256: str
 
@@ -92,19 +92,19 @@ def read_card(metadata: Mapping[str, str], *, sha256: str, subject: str) -> Netw
     if given.text("input") != INPUT:
         raise given.wrong("input", f"is not {INPUT!r}")
     task, classes = _task(given), given.value("classes", _class_names)
-    detects = task == "detect"
+    maps = task != "classify"
     return NetworkCard(
         name=given.text("name"),
         task=task,
         classes=classes,
         rbc_diameter_px=given.value("rbc_diameter_px", _positive),
-        stride=given.value("stride", _positive_whole) if detects else None,
-        crop_px=None if detects else given.value("crop_px", _positive_whole),
+        stride=given.value("stride", _positive_whole) if maps else None,
+        crop_px=None if maps else given.value("crop_px", _positive_whole),
         gain=given.value("gain", _positive),
-        thresholds=given.value("thresholds", lambda value: _thresholds(value, classes, all_of_them=detects)),
-        calibration=given.value("calibration", (lambda value: _lines(value, classes)) if detects else _temperature),
-        unknown=MappingProxyType({}) if detects else given.value("unknown", _unknown),
-        with_detector=given.value("with_detector", _joint) if given.has("with_detector") else MappingProxyType({}),
+        thresholds=given.value("thresholds", lambda value: _thresholds(value, classes, all_of_them=maps)),
+        calibration=given.value("calibration", (lambda value: _lines(value, classes)) if maps else _temperature),
+        unknown=MappingProxyType({}) if maps else given.value("unknown", _unknown),
+        with_map=given.value("with_map", _joint) if given.has("with_map") else MappingProxyType({}),
         trained_on=given.value("trained_on", _names),
         sha256=sha256,
     )
@@ -154,10 +154,12 @@ def _task(given: _Metadata) -> Task:
     match given.text("task"):
         case "detect":
             return "detect"
+        case "map":
+            return "map"
         case "classify":
             return "classify"
         case other:
-            raise given.wrong("task", f"is neither detect nor classify but {other!r}")
+            raise given.wrong("task", f"is none of detect, map and classify but {other!r}")
 
 
 def _names(value: Any) -> tuple[str, ...]:
@@ -246,12 +248,13 @@ def _unknown(value: Any) -> Mapping[str, float]:
 
 
 def _joint(value: Any) -> Mapping[str, float]:
-    given = _keyed(value, ("detector", "classifier", "intercept", "threshold"))
+    given = _keyed(value, ("map", "classifier", "intercept", "threshold", "least"))
     return MappingProxyType(
         {
-            "detector": _positive(given["detector"]),
+            "map": _positive(given["map"]),
             "classifier": _positive(given["classifier"]),
             "intercept": _number(given["intercept"]),
             "threshold": _score(given["threshold"]),
+            "least": _score(given["least"]),
         }
     )

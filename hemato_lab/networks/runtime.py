@@ -22,7 +22,7 @@ from hemato_lab.networks.onnx_format import read_metadata
 Floats = NDArray[np.float32]
 
 WINDOW_STEP: Final = 16
-"""Sides and corners of a detector's windows are multiples of this, in pixels of its input."""
+"""Sides and corners of the windows of maps are multiples of this, in pixels of its input."""
 
 _COLOURS: Final = 3
 _BOX_SIDES: Final = 4
@@ -57,8 +57,8 @@ class Network:
         Parameters
         ----------
         values : array of shape (images, 3, height, width), dtype float32
-            Optical density times the card's gain. A detector takes sides that are multiples of `WINDOW_STEP`, a
-            classifier crops with sides of the card's ``crop_px``. No image gives empty outputs.
+            Optical density times the card's gain. One that draws maps takes sides that are multiples of
+            `WINDOW_STEP`, a classifier crops with sides of the card's ``crop_px``. No image gives empty outputs.
 
         Raises
         ------
@@ -170,18 +170,18 @@ def _session(data: bytes, subject: str) -> Any:
 def _check_ends(card: NetworkCard, session: Any, subject: str) -> None:
     """Refuse a graph whose input or outputs are not those of the card's task."""
     inputs, outputs = session.get_inputs(), session.get_outputs()
-    detects, side = card.task == "detect", card.crop_px
-    channels = len(card.classes) + (_BOX_SIDES if detects else 0)
+    maps, side = card.task != "classify", card.crop_px
+    channels = len(card.classes) + (_BOX_SIDES if card.task == "detect" else 0)
     named = [output.name for output in outputs]
     if any(end.type != "tensor(float)" for end in (*inputs, *outputs)):
         problem = "its input and outputs must be arrays of float32"
     elif len(inputs) != 1 or not _fits(inputs[0].shape, (None, _COLOURS, side, side)):
         problem = f"its input must be one array (images, {_COLOURS}, {side or 'height'}, {side or 'width'})"
-    elif detects and len(outputs) != 1:
-        problem = f"a detector has one output, not {named}"
-    elif not detects and named != ["logits", "features"]:
+    elif maps and len(outputs) != 1:
+        problem = f"a network that draws maps has one output, not {named}"
+    elif not maps and named != ["logits", "features"]:
         problem = f"a classifier has the outputs logits and features, not {named}"
-    elif not _fits(outputs[0].shape, (None, channels, None, None)[: 4 if detects else 2]):
+    elif not _fits(outputs[0].shape, (None, channels, None, None)[: 4 if maps else 2]):
         problem = f"its first output has the shape {outputs[0].shape}, where its classes need {channels} channels"
     else:
         return

@@ -18,7 +18,7 @@ from hemato_lab.imaging.illumination import fit_illumination
 from hemato_lab.imaging.scale import read_scale
 from hemato_lab.imaging.tiling import read_tile
 from hemato_lab.networks import model_sha256
-from hemato_lab.pipeline.naming import CellNamer, load_classifiers
+from hemato_lab.pipeline.naming import classified, load_classifiers
 from hemato_lab.smear import ArraySource, Field, Scale, Smear
 from hemato_lab.vocabulary import WBC
 
@@ -91,5 +91,5 @@ class BlastReader:
         white = cells.select((cells["name"] == WBC) & (cells["score"] >= detector.operating_scores[WBC]))
         if len(white) == 0:
             return None
-        seen = CellNamer(calibration, self._classifiers).classified("white-cells", tile, white)
+        seen = classified(self._classifiers["white-cells"], calibration, tile, white)
         return float(np.mean(seen.probabilities[:, seen.classes.index(BLAST)]))

@@ -65,7 +65,7 @@ class Finder:
         elif self.detector == DEFAULT_DETECTOR:
             used[SHIPPED_MODEL] = model_sha256(SHIPPED_MODEL)
         if self.names:
-            used |= {name: model_sha256(name) for name in NETWORKS}
+            used |= {name: model_sha256(name) for name in (naming.PARASITE_NETWORK, *NETWORKS)}
         return used
 
     def cells(
@@ -100,7 +100,7 @@ class Finder:
             _FieldReader(
                 make_detector(self.detector, calibration, model=self.model, measured=self.measured),
                 # Stain tells cells apart, and a grey picture shows none.
-                naming.CellNamer(calibration, classifiers) if classifiers and calibration.levels.has_colour else None,
+                naming.make_namer(calibration, classifiers) if classifiers and calibration.levels.has_colour else None,
                 self.minimum_score,
             )
             for calibration in calibrations

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.metadata
+from functools import cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -25,6 +27,12 @@ NO_HISTORY: Final = "No demographics or past medical history is available about 
 """The opening of the vendor's pathology report when nothing was given."""
 
 
+@cache
+def _library_versions() -> Mapping[str, str]:
+    """Return the versions of `LIBRARIES`; looking them up takes longer than reading a small picture."""
+    return MappingProxyType({name: importlib.metadata.version(name) for name in LIBRARIES})
+
+
 def provenance_of(smear: Smear, parameters: Mapping[str, Any], models: Mapping[str, str]) -> dict[str, Any]:
     """Return what reproduces an analysis: version, models, parameters, libraries, inputs, scale and files left out.
 
@@ -42,7 +50,7 @@ def provenance_of(smear: Smear, parameters: Mapping[str, Any], models: Mapping[s
         "package": {"name": "hemato_lab", "version": __version__},
         "models": {name: {"sha256": sha256} for name, sha256 in models.items()},
         "parameters": dict(parameters),
-        "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
+        "libraries": dict(_library_versions()),
         "inputs": [
             {"name": field.name, "file_id": field.file_id, "width": field.width, "height": field.height}
             for field in smear.fields

@@ -1,5 +1,7 @@
 """From a detector's checkpoint to the file that ships: calibrate on validation fields, export, write the checksum.
 
+The heat of parasites, which was learned besides, stays behind: the map of parasites is drawn finer.
+
 Usage: ``python -m models.training.finish_detector DATASETS RUN OUT [--without SET]`` from the project's folder.
 """
 
@@ -13,26 +15,21 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import torch
 from scipy import special
+from torch import nn
 
-from hemato_lab.detectors.onnx import PARASITE
 from hemato_lab.evaluation.evidence import gather_evidence
 from hemato_lab.networks import read_network
 from hemato_lab.vocabulary import DETECTOR_CLASSES
 from models.training.calibration import best_threshold, fitted_line
-from models.training.detector_crops import RED_CELL_PX, STRIDE
+from models.training.detector_crops import DETECTOR_VIEW, STRIDE
 from models.training.export import ship, to_onnx
-from models.training.marked_fields import CHANNELS, MALARIA_FREE
+from models.training.marked_fields import CHANNELS
 from models.training.network import CentreNetwork
 from models.training.train_detector import SEED, SHARES
-from models.training.validation_fields import parasitised, red_cells, see_validation_fields
+from models.training.validation_fields import see_validation_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from numpy.typing import NDArray
-
     from hemato_lab.networks import Network
-    from models.training.validation_fields import SeenSet
 
 MARKED: Final = {
     "RBC": ("bccd", "deepbionet", "txl_pbc_cells", "iml_malaria"),
@@ -40,8 +37,6 @@ MARKED: Final = {
     "platelet": ("bccd", "txl_pbc_cells"),
 }
 """Sets whose marks a class is calibrated on; a validation image of deepbionet has red cells marked as platelets."""
-LIKELY: Final = 0.3
-"""Score from which on a red cell is asked for parasites."""
 
 
 def main() -> None:
@@ -55,11 +50,21 @@ def main() -> None:
     torch.set_num_threads(1)
     network = CentreNetwork(len(CHANNELS))
     network.load_state_dict(torch.load(options.run / "checkpoint.pt", weights_only=True)["averaged"])
+    network.heat = first_channels(network.heat, len(DETECTOR_CLASSES))
     metadata = plain_metadata([name for name in SHARES if name != options.without])
     (options.run / "plain.onnx").write_bytes(as_onnx(network.eval(), metadata))
     metadata |= calibrated(read_network(options.run / "plain.onnx"), options.datasets, options.without)
     path = ship(as_onnx(network, metadata), options.out, "detector")
     print(json.dumps({key: metadata[key] for key in ("calibration", "thresholds")}, indent=1), path)
+
+
+def first_channels(heat: nn.Conv2d, channels: int) -> nn.Conv2d:
+    """Return the part of a detector's last layer that draws the first heat maps, four places for each of its own."""
+    part = nn.Conv2d(heat.in_channels, 4 * channels, 1)
+    with torch.no_grad():
+        part.weight.copy_(heat.weight[: 4 * channels])
+        part.bias.copy_(heat.bias[: 4 * channels])  # type: ignore[index,union-attr]
+    return part
 
 
 def as_onnx(network: CentreNetwork, metadata: dict[str, Any]) -> bytes:
@@ -73,13 +78,13 @@ def plain_metadata(trained_on: list[str]) -> dict[str, Any]:
         "hemato_lab_format": "1",
         "task": "detect",
         "name": "detector",
-        "classes": list(CHANNELS),
-        "rbc_diameter_px": RED_CELL_PX,
+        "classes": list(DETECTOR_CLASSES),
+        "rbc_diameter_px": DETECTOR_VIEW.red_cell_px,
         "stride": STRIDE,
         "input": "optical density",
         "gain": 1.0,
-        "thresholds": dict.fromkeys(CHANNELS, 0.5),
-        "calibration": {name: [1.0, 0.0] for name in CHANNELS},
+        "thresholds": dict.fromkeys(DETECTOR_CLASSES, 0.5),
+        "calibration": {name: [1.0, 0.0] for name in DETECTOR_CLASSES},
         "trained_on": trained_on,
         "seed": SEED,
     }
@@ -89,10 +94,8 @@ def calibrated(network: Network, folder: Path, without: str) -> dict[str, Any]:
     """Return calibration and thresholds of a plain network, from validation fields at their annotated scale."""
     lines: dict[str, list[float]] = {}
     thresholds: dict[str, float] = {}
-    names = sorted({name for sets in MARKED.values() for name in sets} | set(MALARIA_FREE))
-    seen = {
-        name: see_validation_fields(network, folder / name) for name in names if name not in {without, "sickle_uganda"}
-    }
+    names = sorted({name for sets in MARKED.values() for name in sets})
+    seen = {name: see_validation_fields(network, folder / name) for name in names if name != without}
     for name in DETECTOR_CLASSES:
         found = [
             gather_evidence(one.dataset, one.images, one.outcomes, name, match="iou", ignore_incomplete=False)
@@ -105,24 +108,7 @@ def calibrated(network: Network, folder: Path, without: str) -> dict[str, Any]:
         lines[name] = list(line)
         scores = [special.expit(line[0] * logit + line[1]) for logit in logits]
         thresholds[name] = best_threshold(scores, right, [float(one.truth.sum()) for one in found])
-    logit, infected, share = _parasites(seen)
-    line = fitted_line(logit, infected, share)
-    lines[PARASITE] = list(line)
-    score = special.expit(line[0] * logit + line[1])
-    thresholds[PARASITE] = best_threshold([score], [infected], [float(infected.sum())])
     return {"calibration": lines, "thresholds": thresholds}
-
-
-def _parasites(seen: Mapping[str, SeenSet]) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64]]:
-    """Return the parasite logits of likely red cells, whether they are parasitised, and their weights."""
-    logits, right, weight = [], [], []
-    for name, one in seen.items():
-        for field in one.fields:
-            red = red_cells(field, LIKELY)
-            logits.append(special.logit(np.clip(red["parasite_score"], 1e-4, 1 - 1e-4)))
-            right.append(parasitised(red, field, name))
-            weight.append(np.full(len(red), 1.0 if name not in MALARIA_FREE else 0.3))
-    return np.concatenate(logits), np.concatenate(right), np.concatenate(weight)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
-"""The joint score of detector and malaria classifier, fitted on validation fields and written into the classifier.
+"""The joint score of the map of parasites and the malaria classifier, fitted on validation fields.
 
-Usage: ``python -m models.training.finish_malaria DATASETS OUT`` from the project's folder, after both models have been
-written to OUT.
+It is written into the classifier.
+
+Usage: ``python -m models.training.finish_malaria DATASETS OUT`` from the project's folder, after detector, map and
+classifier have been written to OUT.
 """
 
 from __future__ import annotations
@@ -16,11 +18,13 @@ import onnx
 from scipy import special
 
 from hemato_lab.classifiers.network import NetworkClassifier
+from hemato_lab.detectors.parasite_map import ParasiteMap
 from hemato_lab.networks import read_network
-from hemato_lab.pipeline.naming import SUREST, UNINFECTED, CellNamer, joint_score
+from hemato_lab.pipeline.naming import SUREST, UNINFECTED, classified, joint_score
 from hemato_lab.vocabulary import RBC
 from models.training.calibration import fitted_plane
 from models.training.export import ship, with_metadata
+from models.training.finish_parasites import OTHERS_WEIGHT, SETS
 from models.training.validation_fields import parasitised, red_cells, see_validation_fields
 
 if TYPE_CHECKING:
@@ -28,9 +32,10 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-SETS: Final = ("iml_malaria", "bccd", "chula_rbc12", "deepbionet", "txl_pbc_cells")
 MOST_FALSE: Final = 1e-3
 """False parasites a red cell at the operating threshold, at most."""
+LEAST: Final = 1e-3
+"""Score in the map from which on a red cell is worth a closer look: on validation fields no parasite is below."""
 
 
 def main() -> None:
@@ -43,34 +48,39 @@ def main() -> None:
     plane = joint(options.datasets, options.out)
     model = onnx.load(path)
     metadata = {entry.key: entry.value for entry in model.metadata_props}
-    ship(with_metadata(model, metadata | {"with_detector": plane}), options.out, "malaria")
+    ship(with_metadata(model, metadata | {"with_map": plane}), options.out, "malaria")
     print(json.dumps(plane))
 
 
 def joint(datasets: Path, models: Path) -> dict[str, float]:
-    """Return the plane over the log-odds of both and the threshold of the score that it gives."""
+    """Return the plane over the log-odds, the score from which on a parasite is called, and the least in the map."""
     detector = read_network(models / "detector.onnx")
+    drawn = read_network(models / "parasites.onnx")
     classifier = NetworkClassifier("malaria", read_network(models / "malaria.onnx"))
     least = detector.card.thresholds[RBC]
     first, second, infected, weight = [], [], [], []
     for name in SETS:
         for field in see_validation_fields(detector, datasets / name).fields:
             red = red_cells(field, least)
+            in_map = ParasiteMap(field.calibration, drawn)(field.tile, red)
             truth = parasitised(red, field, name)
-            seen = CellNamer(field.calibration, {"malaria": classifier}).classified("malaria", field.tile, red)
-            first.append(red["parasite_score"])
+            seen = classified(classifier, field.calibration, field.tile, red)
+            print(name, field.image.file_name, "parasites not looked at:", np.sum(truth & (in_map < LEAST)))
+            first.append(in_map)
             second.append(1 - seen.probabilities[:, seen.classes.index(UNINFECTED)])
             infected.append(truth)
-            weight.append(np.full(len(red), 1.0 if name == "iml_malaria" else 0.3))
-    return fitted(np.concatenate(first), np.concatenate(second), np.concatenate(infected), np.concatenate(weight))
+            weight.append(np.full(len(red), 1.0 if name == "iml_malaria" else OTHERS_WEIGHT))
+    return fitted(*(np.concatenate(part) for part in (first, second, infected, weight)))
 
 
-def fitted(detector: Floats, classifier: Floats, infected: NDArray[np.bool_], weight: Floats) -> dict[str, float]:
-    """Fit the plane and choose the threshold."""
-    features = np.stack([special.logit(np.clip(score, SUREST, 1 - SUREST)) for score in (detector, classifier)], axis=1)
-    slopes = fitted_plane(features, infected, weight)
-    plane: dict[str, Any] = dict(zip(("detector", "classifier", "intercept"), slopes, strict=True))
-    return plane | {"threshold": operating_threshold(joint_score(detector, classifier, plane), infected)}
+def fitted(in_map: Floats, classifier: Floats, infected: NDArray[np.bool_], weight: Floats) -> dict[str, float]:
+    """Fit the plane to the cells that the classifier is asked for, and choose the threshold over all."""
+    asked = in_map >= LEAST
+    features = np.stack([special.logit(np.clip(score, SUREST, 1 - SUREST)) for score in (in_map, classifier)], axis=1)
+    slopes = fitted_plane(features[asked], infected[asked], weight[asked])
+    plane: dict[str, Any] = dict(zip(("map", "classifier", "intercept"), slopes, strict=True))
+    score = np.where(asked, joint_score(in_map, classifier, plane), in_map)
+    return plane | {"threshold": operating_threshold(score, infected), "least": LEAST}
 
 
 def operating_threshold(score: Floats, infected: NDArray[np.bool_]) -> float:

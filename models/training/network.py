@@ -67,6 +67,35 @@ class CentreNetwork(nn.Module):
         return torch.cat([heat, torch.exp(sides.clamp(-4, 6))], dim=1)
 
 
+class ParasiteNetwork(nn.Module):
+    """Heat maps alone, at half the input's resolution, with convolutions on that level too.
+
+    Input (n, 3, h, w) optical densities with h and w multiples of 16; output (n, channels, h / 2, w / 2) logits. A ring
+    is thinner than what a quarter of the resolution shows.
+    """
+
+    def __init__(self, channels: int, widths: tuple[int, int, int, int] = (32, 48, 96, 128)) -> None:
+        super().__init__()
+        a, b, c, d = widths
+        self.at_2 = nn.Sequential(Convolution(3, a, 2), Convolution(a, a))
+        self.at_4 = nn.Sequential(Convolution(a, b, 2), Residual(b))
+        self.at_8 = nn.Sequential(Convolution(b, c, 2), Residual(c))
+        self.at_16 = nn.Sequential(Convolution(c, d, 2), Residual(d))
+        self.to_8, self.to_4, self.to_2 = nn.Conv2d(d, c, 1), nn.Conv2d(c, b, 1), nn.Conv2d(b, a, 1)
+        self.up_8, self.up_4, self.up_2 = Convolution(c, c), Convolution(b, b), Convolution(a, a)
+        self.heat = nn.Conv2d(a, channels, 1)
+        nn.init.constant_(self.heat.bias, -4.0)
+
+    def forward(self, densities: Tensor) -> Tensor:
+        """Return heat logits."""
+        at_2 = self.at_2(densities)
+        at_4 = self.at_4(at_2)
+        at_8 = self.at_8(at_4)
+        up = self.up_8(at_8 + _doubled(self.to_8(self.at_16(at_8))))
+        up = self.up_4(at_4 + _doubled(self.to_4(up)))
+        return self.heat(self.up_2(at_2 + _doubled(self.to_2(up))))
+
+
 def _doubled(values: Tensor) -> Tensor:
     return functional.interpolate(values, scale_factor=2, mode="nearest")
 

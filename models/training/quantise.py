@@ -19,7 +19,8 @@ import onnx
 from onnx import numpy_helper
 
 from hemato_lab.classifiers.network import NetworkClassifier
-from hemato_lab.detectors.onnx import SURROUND
+from hemato_lab.detectors.field_view import SURROUND
+from hemato_lab.evaluation.average_precision import average_precision
 from hemato_lab.evaluation.dataset import DetectionSet, read_dataset
 from hemato_lab.evaluation.runner import run_evaluation
 from hemato_lab.formats import open_smear
@@ -29,6 +30,7 @@ from hemato_lab.imaging.working import WorkingGrid
 from hemato_lab.networks import read_network
 from models.training.cells import TASKS, load_cells
 from models.training.export import ship, with_metadata
+from models.training.finish_parasites import map_scores
 from models.training.train_classifier import middle
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 
 MOST_LOST: Final = 0.005
 """Of mean average precision in a set, or of a classifier's accuracy on a source."""
+MAPS: Final = ("detector", "parasites")
 DETECTION_SETS: Final = ("bccd", "txl_pbc_cells", "iml_malaria", "deepbionet")
 FIELDS_A_SET: Final = 6
 TILE: Final = 192
@@ -50,7 +53,7 @@ REPEATS: Final = 40
 def main() -> None:
     """Quantise from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("name", choices=["detector", *TASKS])
+    parser.add_argument("name", choices=[*MAPS, *TASKS])
     parser.add_argument("datasets", type=Path)
     parser.add_argument("runs", type=Path, help="folder of the training runs, whose cache has the crops")
     parser.add_argument("models", type=Path)
@@ -58,7 +61,7 @@ def main() -> None:
     path = options.models / f"{options.name}.onnx"
     inputs = (
         list(tiles(options.datasets, read_network(path).card.rbc_diameter_px))
-        if options.name == "detector"
+        if options.name in MAPS
         else list(crops(options.name, options.datasets, options.runs / "cache"))
     )
     with tempfile.TemporaryDirectory() as scratch:
@@ -66,7 +69,7 @@ def main() -> None:
         for method in METHODS:
             small = Path(scratch) / f"{method}.onnx"
             small.write_bytes(quantised(onnx.load(path), inputs, method))
-            figures = [measured(options.name, one, options.datasets, options.runs / "cache") for one in (path, small)]
+            figures = [measured(options.name, one, options) for one in (path, small)]
             lost = {key: round(figures[0][key] - figures[1][key], 4) for key in figures[0]}
             results[method] = {"float": figures[0], "int8": figures[1], "lost": lost, **speed(path, small, inputs)}
         best = min(METHODS, key=lambda method: max(results[method]["lost"].values()))
@@ -80,7 +83,7 @@ def main() -> None:
 
 
 def tiles(datasets: Path, rbc_diameter_px: float) -> Iterator[NDArray[np.float32]]:
-    """Yield corners of training fields as the detector sees them, shape (1, 3, TILE, TILE)."""
+    """Yield corners of training fields as a network that draws maps sees them, shape (1, 3, TILE, TILE)."""
     for name in DETECTION_SETS:
         dataset = read_dataset(datasets / name)
         if not isinstance(dataset, DetectionSet):
@@ -167,12 +170,21 @@ class _Inputs:
         return next(self._waiting, None)
 
 
-def measured(name: str, path: Path, datasets: Path, cache: Path) -> dict[str, float]:
-    """Return the validation figures of one version: mean average precision by set, or accuracy by source."""
+def measured(name: str, path: Path, given: argparse.Namespace) -> dict[str, float]:
+    """Return the validation figures of one version.
+
+    Mean average precision by set for the detector, average precision of parasitised cells for the map of parasites,
+    accuracy by source for a classifier.
+    """
     if name == "detector":
         options: dict[str, Any] = {"split": "val", "model": str(path), "scale": "annotated"}
-        return {one: float(run_evaluation(datasets / one, **options)["mean_ap50"]) for one in DETECTION_SETS}
-    cells = load_cells(TASKS[name], datasets, cache, "val")
+        return {one: float(run_evaluation(given.datasets / one, **options)["mean_ap50"]) for one in DETECTION_SETS}
+    if name == "parasites":
+        seen = map_scores(read_network(path), read_network(given.models / "detector.onnx"), given.datasets)
+        ranked = seen.infected[np.argsort(-seen.score, kind="stable")]
+        whole = np.array([float(ranked.sum())])
+        return {"iml_malaria": round(float(average_precision(ranked, np.ones((1, len(ranked))), whole)[0]), 4)}
+    cells = load_cells(TASKS[name], given.datasets, given.runs / "cache", "val")
     classifier = NetworkClassifier(name, read_network(path))
     answer = classifier.classify_densities(np.stack([middle(patch, TASKS[name]) for patch in cells.patches]))
     right = cells.allowed[np.arange(len(answer)), np.argmax(answer.probabilities, axis=1)]

@@ -59,6 +59,15 @@ def test_a_ring_lies_where_the_cell_is_in_its_colour(name: str):
     assert not drawn(picture, 480)[120 - 30 : 120 + 31, 200 - 30 : 200 + 31].any()
 
 
+def test_the_ring_of_a_rarer_name_lies_on_top():
+    same_place = [(name, 200.0, 120.0, 50.0) for name in ("WBC", "RBC", "RBC")]
+    away = ("RBC", 500.0, 400.0, 20.0)
+    picture = annotate(plain(640, 480), cells(*same_place, away), None)
+    around = np.s_[60:180]
+    assert close_to(picture, vocabulary.term("WBC").colour, around).sum() > 100
+    assert not close_to(picture, vocabulary.term("RBC").colour, around).any()
+
+
 def test_pixels_below_the_rings_are_those_of_the_field():
     noise = np.random.default_rng(1).integers(0, 255, (480, 640, 3), np.uint8)
     picture = np.asarray(annotate(Field("noise", ArraySource(noise), "id"), cells(), None))

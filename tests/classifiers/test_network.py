@@ -14,7 +14,7 @@ from hemato_lab.classifiers.network import BATCH, NetworkClassifier
 from hemato_lab.errors import ConfigError, ModelError
 from hemato_lab.resources import shipped
 from hemato_lab.vocabulary import TERMS
-from tests.networks.graphs import CLASSIFIES, WEIGHTS, as_network, classifier_model, detector_model
+from tests.networks.graphs import CLASSIFIES, WEIGHTS, as_network, classifier_model, detector_model, map_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -153,19 +153,20 @@ def test_the_sha256_is_that_of_the_network(tiny: Callable[..., NetworkClassifier
     assert classifier.card is classifier.network.card
 
 
-def test_a_detector_is_refused(network: MakeNetwork) -> None:
-    classifier = NetworkClassifier("tiny", network(detector_model()))
+@pytest.mark.parametrize("model", [detector_model(), map_model()])
+def test_a_network_that_draws_maps_is_refused(network: MakeNetwork, model: ModelProto) -> None:
+    classifier = NetworkClassifier("tiny", network(model))
     for use in (lambda: classifier.classes, lambda: classifier.classify([]), lambda: classifier.shape):
-        with pytest.raises(ModelError, match="does not name them") as caught:
+        with pytest.raises(ModelError, match="does not name single cells") as caught:
             use()
-        assert (caught.value.subject, caught.value.hint) == ("tiny", "use it as a detector")
+        assert (caught.value.subject, caught.value.hint) == ("tiny", "choose a classifier")
 
 
-def test_how_answers_go_together_with_the_detectors_must_be_said(tiny: Callable[..., NetworkClassifier]) -> None:
-    plane = {"detector": 0.5, "classifier": 1.0, "intercept": -0.25, "threshold": 0.75}
-    assert tiny(with_detector=json.dumps(plane)).with_detector == plane
+def test_how_answers_go_together_with_a_map_must_be_said(tiny: Callable[..., NetworkClassifier]) -> None:
+    plane = {"map": 0.5, "classifier": 1.0, "intercept": -0.25, "threshold": 0.75, "least": 0.125}
+    assert tiny(with_map=json.dumps(plane)).with_map == plane
     with pytest.raises(ModelError, match="does not say how") as caught:
-        _ = tiny().with_detector
+        _ = tiny().with_map
     assert caught.value.subject == "tiny"
 
 

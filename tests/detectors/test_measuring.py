@@ -100,7 +100,7 @@ def test_a_speck_beside_the_cell_in_its_box_is_not_measured_with_it() -> None:
 
 
 def test_an_empty_table_and_an_empty_field_stay_as_they_are() -> None:
-    nothing = Detections.empty((*FEATURES, "parasite_score"))
+    nothing = Detections.empty((*FEATURES, "of_others"))
     assert measured(discs([(100.0, 100.0, 60.0)]), nothing, 60.0) == nothing
     cells = with_nothing_measured(boxes_of([(100.0, 100.0, 60.0)]))
     assert measured(discs([]), cells, 60.0) == cells

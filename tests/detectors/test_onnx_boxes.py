@@ -20,36 +20,22 @@ from hemato_lab.phantom import RECIPES, phantom_smear
 from hemato_lab.pipeline.finding import reported
 from hemato_lab.smear import RED_CELL_DIAMETER_UM, Window
 from hemato_lab.vocabulary import DETECTOR_CLASSES
-from tests.calibrated import Array, calibrated, linear_light, stored_light
-from tests.networks.graphs import DETECTS, DOT_BIAS, DOT_SIDES, DOT_SLOPE, as_network, dots_model
+from tests.calibrated import Array, calibrated
+from tests.detectors.dots import CELL, Dot, dotted, score_of
+from tests.networks.graphs import DETECTS, DOT_SIDES, as_network, dots_model
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from hemato_lab.networks import Network
 
-CELL = 24.0
-"""Diameter of a red cell as the network sees it."""
 LEFT, TOP, RIGHT, BOTTOM = DOT_SIDES
-INKS = {"RBC": (1, 0, 0), "WBC": (0, 1, 0), "platelet": (0, 0, 1), "parasite": (0, 0.5, 0.5)}
-"""Share of the density of a dot in red, green and blue."""
-LINES = {"RBC": (1.5, -1.0), "WBC": (1.0, 0.0), "platelet": (0.5, 0.25), "parasite": (2.0, 3.0)}
-
-Dot = tuple[str, int, int, float]
-"""Kind, column and row in pixels of the network, density."""
+LINES = {"RBC": (1.5, -1.0), "WBC": (1.0, 0.0), "platelet": (0.5, 0.25)}
 
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Network:
     return as_network(dots_model(), tmp_path_factory.mktemp("models") / "dots.onnx")
-
-
-def dotted(dots: list[Dot], width: int = 240, height: int = 200, enlarged: int = 1) -> Array:
-    """Dots of two by two of the network's pixels on white, at a number of pixels for each of these."""
-    pixels = np.full((height, width, 3), 255, np.uint8)
-    for kind, x, y, density in dots:
-        pixels[y : y + 2, x : x + 2] = stored_light(10 ** -(density * np.array(INKS[kind])))
-    return np.asarray(pixels.repeat(enlarged, axis=0).repeat(enlarged, axis=1))
 
 
 def cells_of(pixels: Array, network: Network, tile_size: int | None = None, enlarged: int = 1) -> Detections:
@@ -60,19 +46,11 @@ def cells_of(pixels: Array, network: Network, tile_size: int | None = None, enla
     return Detections.concatenate(detector(read_tile(calibration.field, 0, core, margin)) for core in cores).sorted()
 
 
-def score_of(kind: str, density: float) -> float:
-    """The calibrated score of a dot, with the density that its stored pixels have."""
-    stored = linear_light(stored_light(10 ** -(density * np.array(INKS[kind]))))
-    slope, intercept = LINES[kind]
-    logit = DOT_SLOPE * -np.log10(stored)[np.array(INKS[kind]) > 0].sum() + DOT_BIAS
-    return float(1 / (1 + np.exp(-(slope * logit + intercept))))
-
-
 @pytest.mark.parametrize("enlarged", [1, 2, 3])
 def test_a_box_is_in_pixels_of_the_field_at_any_magnification(network: Network, enlarged: int) -> None:
     dots: list[Dot] = [("RBC", 40, 60, 0.7), ("WBC", 120, 44, 0.6), ("platelet", 160, 150, 0.5)]
     cells = cells_of(dotted(dots, enlarged=enlarged), network, enlarged=enlarged)
-    assert cells.features == (*FEATURES, "parasite_score")
+    assert cells.features == FEATURES
     assert len(cells) == 3
     for kind, x, y, density in dots:
         (row,) = np.flatnonzero(cells["name"] == kind)
@@ -83,7 +61,7 @@ def test_a_box_is_in_pixels_of_the_field_at_any_magnification(network: Network, 
         assert cells["radius"][row] == pytest.approx(11 * enlarged)
         assert cells["equivalent_diameter_um"][row] == pytest.approx(22 / CELL * RED_CELL_DIAMETER_UM)
         assert cells["area_um2"][row] == pytest.approx(np.pi / 4 * (22 / CELL * RED_CELL_DIAMETER_UM) ** 2)
-        assert cells["score"][row] == pytest.approx(score_of(kind, density), abs=1e-4)
+        assert cells["score"][row] == pytest.approx(score_of(density, LINES[kind]), abs=1e-4)
         assert cells["on_border"][row] == 0
 
 
@@ -113,49 +91,16 @@ def test_of_two_boxes_on_one_cell_the_likelier_stays(network: Network, kinds: tu
     assert not all(dropped)
 
 
-@pytest.mark.parametrize(("across", "down"), [(1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1)])
-def test_a_parasite_belongs_to_the_cell_in_whose_middle_it_is(network: Network, across: int, down: int) -> None:
-    """Three tenths of the box's sides from its middle, which here lies beside the dot."""
-    x, y, reach = 100, 100, 0.3 * 22
-    middle = np.array([x + 1 + (RIGHT - LEFT) / 2, y + 1 + (BOTTOM - TOP) / 2])
-    seen = {}
-    for distance in range(0, 18, 2):
-        parasite = (x + distance * across, y + distance * down)
-        if distance:
-            cells = cells_of(dotted([("RBC", x, y, 1.5), ("parasite", *parasite, 0.6)]), network)
-            (row,) = np.flatnonzero(cells["name"] == "RBC")
-            seen[float(np.abs(np.array(parasite) + 1 - middle).max())] = cells["parasite_score"][row]
-    inside = [score for offset, score in seen.items() if offset <= reach]
-    outside = [score for offset, score in seen.items() if offset >= reach + 2]
-    assert len(inside) >= 2
-    assert len(outside) >= 2
-    assert inside == [pytest.approx(score_of("parasite", 0.6), abs=1e-4)] * len(inside)
-    assert outside == [pytest.approx(0, abs=1e-4)] * len(outside)
-
-
-def test_of_several_parasites_in_a_cell_the_likeliest_counts(network: Network) -> None:
-    cells = cells_of(dotted([("RBC", 80, 80, 1.5), ("parasite", 82, 82, 0.5), ("parasite", 80, 84, 0.55)]), network)
-    (row,) = np.flatnonzero(cells["name"] == "RBC")
-    assert score_of("parasite", 0.5) < 0.96 < score_of("parasite", 0.55)
-    assert cells["parasite_score"][row] == pytest.approx(score_of("parasite", 0.55), abs=1e-4)
-
-
-def test_only_red_cells_can_have_parasites(network: Network) -> None:
-    cells = cells_of(dotted([(kind, 40 + 40 * index, 80, 0.7) for index, kind in enumerate(DETECTOR_CLASSES)]), network)
-    assert dict(zip(cells["name"].tolist(), np.isnan(cells["parasite_score"]).tolist(), strict=True)) == {
-        "RBC": False,
-        "WBC": True,
-        "platelet": True,
-    }
-
-
-def test_a_network_that_knows_no_parasites_tells_of_none(tmp_path: Path) -> None:
+def test_maps_of_further_classes_are_passed_over(network: Network, tmp_path: Path) -> None:
     told = DETECTS | {"gain": "1", "classes": json.dumps(DETECTOR_CLASSES)}
     for key in ("thresholds", "calibration"):
         told[key] = json.dumps({name: json.loads(DETECTS[key])[name] for name in DETECTOR_CLASSES})
-    cells = cells_of(dotted([("RBC", 40, 60, 0.7)]), as_network(dots_model(told, parasites=False), tmp_path / "a.onnx"))
-    assert cells["name"].tolist() == ["RBC"]
-    assert np.isnan(cells["parasite_score"]).all()
+    alone = as_network(dots_model(told, further=False), tmp_path / "alone.onnx")
+    pixels = dotted([("RBC", 40, 60, 0.7), ("WBC", 120, 44, 0.6), ("platelet", 120, 44 + 40, 0.5)])
+    cells = cells_of(pixels, network)
+    assert set(network.card.classes) > set(DETECTOR_CLASSES)
+    assert sorted(cells["name"].tolist()) == sorted(DETECTOR_CLASSES)
+    assert cells == cells_of(pixels, alone)
 
 
 @pytest.mark.parametrize("enlarged", [1, 2])
@@ -184,11 +129,10 @@ def test_a_box_that_the_field_cuts_off_is_on_the_border(network: Network, enlarg
 def test_crowded_boxes_do_not_depend_on_tiles(network: Network, seed: int) -> None:
     """Boxes overlap and suppress each other across the borders of tiles."""
     random = np.random.default_rng(seed)
-    kinds = [*DETECTOR_CLASSES, "parasite"]
     dots: list[Dot] = [
-        (kinds[kind], 2 * int(x), 2 * int(y), float(density))
+        (DETECTOR_CLASSES[kind], 2 * int(x), 2 * int(y), float(density))
         for kind, x, y, density in zip(
-            random.integers(0, 4, 500), random.integers(0, 210, 500), random.integers(0, 190, 500),
+            random.integers(0, 3, 500), random.integers(0, 210, 500), random.integers(0, 190, 500),
             random.uniform(0.4, 1.0, 500), strict=True,
         )
     ]  # fmt: skip
@@ -214,7 +158,7 @@ def test_a_tile_tells_only_what_its_core_owns_and_of_which_field(network: Networ
     for core in (Window(10, 10, 10, 10), Window(150, 120, 160, 130)):
         empty = detector(read_tile(calibration.field, 0, core, margin_px(CELL)))
         assert len(empty) == 0
-        assert empty.features == (*FEATURES, "parasite_score")
+        assert empty.features == FEATURES
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 200), (200, 1), (9, 7)])

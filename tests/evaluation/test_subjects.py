@@ -96,15 +96,16 @@ def test_a_model_that_is_none_is_refused(tmp_path: Path) -> None:
 
 def test_what_reads_parasites_is_listed_with_its_models() -> None:
     reader = parasite_reader("onnx")
-    assert {SHIPPED_MODEL, "malaria"} <= set(reader.models)
-    assert reader.threshold == pytest.approx(load_network("malaria").card.with_detector["threshold"])
+    assert {SHIPPED_MODEL, "parasites", "malaria"} <= set(reader.models)
+    assert reader.threshold == pytest.approx(load_network("malaria").card.with_map["threshold"])
 
 
 def test_what_reads_parasites_lists_the_model_that_takes_part(dots: str) -> None:
     given = parasite_reader("onnx", dots)
-    assert given.models == {DETECTS["name"]: sha256_of(dots_model()), **{name: model_sha256(name) for name in NETWORKS}}
+    naming = {name: model_sha256(name) for name in ("parasites", *NETWORKS)}
+    assert given.models == {DETECTS["name"]: sha256_of(dots_model()), **naming}
     without = parasite_reader("classical")
-    assert (without.detector, set(without.models)) == ("classical", set(NETWORKS))
+    assert (without.detector, without.models) == ("classical", naming)
     with pytest.raises(ConfigError, match="'classical' takes no model"):
         parasite_reader("classical", dots)
 

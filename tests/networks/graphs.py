@@ -28,6 +28,20 @@ DETECTS = {
     "trained_on": json.dumps(["bccd", "deepbionet"]),
     "seed": "7",
 }
+MAPS = {
+    "hemato_lab_format": "1",
+    "task": "map",
+    "name": "tiny map",
+    "classes": json.dumps(["WBC", "parasitised RBC"]),
+    "rbc_diameter_px": "24",
+    "stride": "2",
+    "input": "optical density",
+    "gain": "2.5",
+    "thresholds": json.dumps({"WBC": 0.25, "parasitised RBC": 0.5}),
+    "calibration": json.dumps({"WBC": [1.5, -1], "parasitised RBC": [0.5, -0.25]}),
+    "trained_on": json.dumps(["iml_malaria"]),
+    "seed": "7",
+}
 CLASSIFIES = {
     "hemato_lab_format": "1",
     "task": "classify",
@@ -60,18 +74,27 @@ def as_model(graph: Any, metadata: dict[str, str] | None = None, **others: Any) 
     return model
 
 
-def detector_model(metadata: dict[str, str] | None = None) -> ModelProto:
-    """Channel c of its output is c + 1 times the red density of every second pixel."""
-    kernel = np.zeros((8, 3, 1, 1))
-    kernel[:, 0, 0, 0] = np.arange(1, 9)
+def _multiples_of_red(channels: int, metadata: dict[str, str]) -> ModelProto:
+    kernel = np.zeros((channels, 3, 1, 1))
+    kernel[:, 0, 0, 0] = np.arange(1, channels + 1)
     graph = helper.make_graph(
         [helper.make_node("Conv", ["densities", "kernel"], ["centres"], strides=[2, 2])],
         "tiny",
         [floats("densities", "n", 3, "h", "w")],
-        [floats("centres", "n", 8, "h2", "w2")],
+        [floats("centres", "n", channels, "h2", "w2")],
         [array("kernel", kernel)],
     )
-    return as_model(graph, DETECTS if metadata is None else metadata)
+    return as_model(graph, metadata)
+
+
+def detector_model(metadata: dict[str, str] | None = None) -> ModelProto:
+    """Channel c of its output is c + 1 times the red density of every second pixel."""
+    return _multiples_of_red(8, DETECTS if metadata is None else metadata)
+
+
+def map_model(metadata: dict[str, str] | None = None) -> ModelProto:
+    """The same without boxes: a channel for each of its two classes."""
+    return _multiples_of_red(2, MAPS if metadata is None else metadata)
 
 
 DOT_SIDES = (10.0, 9.0, 12.0, 13.0)
@@ -80,12 +103,12 @@ DOT_SLOPE, DOT_BIAS = 20.0, -10.0
 """Logits of `dots_model` are the density of a dot times the slope, plus the bias."""
 
 
-def dots_model(metadata: dict[str, str] | None = None, *, parasites: bool = True) -> ModelProto:
+def dots_model(metadata: dict[str, str] | None = None, *, further: bool = True) -> ModelProto:
     """A detector of dots of two by two pixels: red density is a red cell, green a white cell, blue a platelet.
 
-    Green and blue together are a parasite. Its boxes are all of one size.
+    Its boxes are all of one size. Of a further class it draws a map too: green and blue together.
     """
-    seen = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 1, 1]][: 3 + parasites], np.float64)
+    seen = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 1, 1]][: 3 + further], np.float64)
     kernel = np.zeros((len(seen) + 4, 3, 2, 2))
     kernel[: len(seen)] = DOT_SLOPE * seen[:, :, None, None] / 4
     graph = helper.make_graph(
@@ -96,6 +119,37 @@ def dots_model(metadata: dict[str, str] | None = None, *, parasites: bool = True
         [array("kernel", kernel), array("bias", [DOT_BIAS] * len(seen) + list(DOT_SIDES))],
     )
     return as_model(graph, DETECTS | {"gain": "1"} if metadata is None else metadata)
+
+
+FAR = 94
+"""How far `spots_model` looks up, down, left and right, in pixels of its input."""
+FAR_SLOPE = 2.0
+
+
+def spots_model(metadata: dict[str, str] | None = None) -> ModelProto:
+    """A map of parasites, its second class: the red density of a spot of two by two pixels.
+
+    Green density `FAR` away, straight or slanting, makes a parasite likelier; nothing between counts. Its first class
+    it sees everywhere.
+    """
+    near, far = np.zeros((2, 3, 2, 2)), np.zeros((2, 3, 3, 3))
+    near[1, 0] = DOT_SLOPE / 4
+    far[1, 1] = FAR_SLOPE
+    far[1, 1, 1, 1] = 0
+    graph = helper.make_graph(
+        [
+            helper.make_node("Conv", ["densities", "near", "bias"], ["spots"], strides=[2, 2]),
+            helper.make_node(
+                "Conv", ["densities", "far"], ["around"], strides=[2, 2], dilations=[FAR, FAR], pads=[FAR] * 4
+            ),
+            helper.make_node("Add", ["spots", "around"], ["heat"]),
+        ],
+        "spots",
+        [floats("densities", "n", 3, "h", "w")],
+        [floats("heat", "n", 2, "h2", "w2")],
+        [array("near", near), array("far", far), array("bias", [5.0, DOT_BIAS])],
+    )
+    return as_model(graph, MAPS | {"gain": "1"} if metadata is None else metadata)
 
 
 WEIGHTS = np.array([[1, -1], [2, 0.5], [-3, 0.25]])

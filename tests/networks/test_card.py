@@ -7,7 +7,7 @@ import pytest
 
 from hemato_lab.errors import ModelError
 from hemato_lab.networks.card import NetworkCard, read_card
-from tests.networks.graphs import CLASSIFIES, DETECTS
+from tests.networks.graphs import CLASSIFIES, DETECTS, MAPS
 
 SHA256 = "ab" * 32
 
@@ -28,8 +28,26 @@ def test_the_card_of_a_detector():
         thresholds={"RBC": 0.5, "WBC": 0.25, "platelet": 1.0, "parasitised RBC": 0.0},
         calibration={"RBC": (1.5, -1.0), "WBC": (1.0, 0.0), "platelet": (0.5, 0.25), "parasitised RBC": (2.0, 3.0)},
         unknown={},
-        with_detector={},
+        with_map={},
         trained_on=("bccd", "deepbionet"),
+        sha256=SHA256,
+    )
+
+
+def test_the_card_of_a_network_that_draws_maps_alone():
+    assert read(MAPS) == NetworkCard(
+        name="tiny map",
+        task="map",
+        classes=("WBC", "parasitised RBC"),
+        rbc_diameter_px=24.0,
+        stride=2,
+        crop_px=None,
+        gain=2.5,
+        thresholds={"WBC": 0.25, "parasitised RBC": 0.5},
+        calibration={"WBC": (1.5, -1.0), "parasitised RBC": (0.5, -0.25)},
+        unknown={},
+        with_map={},
+        trained_on=("iml_malaria",),
         sha256=SHA256,
     )
 
@@ -42,28 +60,27 @@ def test_the_card_of_a_classifier():
     assert card.unknown == {"least_confidence": 0.5, "least_evidence": -3.0}
 
 
-JOINT = {"detector": 0.6, "classifier": 0.4, "intercept": -1.5, "threshold": 0.55}
+JOINT = {"map": 0.6, "classifier": 0.4, "intercept": -1.5, "threshold": 0.55, "least": 0.01}
 
 
-def test_a_classifier_may_say_how_it_goes_with_the_detector():
-    assert read(CLASSIFIES).with_detector == {}
-    assert read(CLASSIFIES | {"with_detector": json.dumps(JOINT)}).with_detector == JOINT
+def test_a_classifier_may_say_how_it_goes_with_a_map():
+    assert read(CLASSIFIES).with_map == {}
+    assert read(CLASSIFIES | {"with_map": json.dumps(JOINT)}).with_map == JOINT
 
 
 def test_nothing_of_a_card_can_be_changed():
-    for card in (read(DETECTS), read(CLASSIFIES | {"with_detector": json.dumps(JOINT)})):
-        for mapping in (card.thresholds, card.calibration, card.unknown, card.with_detector):
+    for card in (read(DETECTS), read(MAPS), read(CLASSIFIES | {"with_map": json.dumps(JOINT)})):
+        for mapping in (card.thresholds, card.calibration, card.unknown, card.with_map):
             with pytest.raises(TypeError):
                 mapping["RBC"] = 0.0  # type: ignore[index]
 
 
 def test_keys_that_a_card_does_not_need_are_passed_over():
-    assert read(DETECTS | {"onnx.infer": "onnxruntime.quant", "unknown": "?"}) == read(DETECTS)
+    for metadata in (DETECTS, MAPS):
+        assert read(metadata | {"onnx.infer": "onnxruntime.quant", "unknown": "?", "crop_px": "?"}) == read(metadata)
 
 
-NEEDED = [(DETECTS, key) for key in DETECTS if key != "seed"] + [
-    (CLASSIFIES, key) for key in CLASSIFIES if key != "seed"
-]
+NEEDED = [(metadata, key) for metadata in (DETECTS, MAPS, CLASSIFIES) for key in metadata if key != "seed"]
 
 
 @pytest.mark.parametrize(("metadata", "key"), NEEDED)
@@ -90,7 +107,7 @@ def changed(known: dict[str, Any], key: str, value: Any) -> str:
     ("metadata", "key", "text", "problem"),
     [
         (DETECTS, "hemato_lab_format", "2", "is not 1"),
-        (DETECTS, "task", "segment", "neither detect nor classify but 'segment'"),
+        (DETECTS, "task", "segment", "none of detect, map and classify but 'segment'"),
         (DETECTS, "input", "RGB", "is not 'optical density'"),
         (DETECTS, "classes", '["RBC", "erythrocyte"]', "'erythrocyte', which is not in the vocabulary"),
         (DETECTS, "classes", '["RBC", "wbc"]', "'wbc', which is not"),
@@ -102,10 +119,10 @@ def changed(known: dict[str, Any], key: str, value: Any) -> str:
         (DETECTS, "classes", "RBC, WBC", "is not JSON"),
         (DETECTS, "classes", "[" * 100_000, "is not JSON"),
         (DETECTS, "trained_on", "{}", "must be a list"),
-        (CLASSIFIES, "with_detector", json.dumps(JOINT | {"slope": 1}), "has 'slope', which is none of detector"),
-        (CLASSIFIES, "with_detector", json.dumps({"detector": 1, "classifier": 1}), "lacks 'intercept'"),
-        (CLASSIFIES, "with_detector", json.dumps(JOINT | {"detector": 0}), "must be positive"),
-        (CLASSIFIES, "with_detector", json.dumps(JOINT | {"threshold": 1.5}), "must be in [0, 1]"),
+        (CLASSIFIES, "with_map", json.dumps(JOINT | {"slope": 1}), "has 'slope', which is none of map"),
+        (CLASSIFIES, "with_map", json.dumps({"map": 1, "classifier": 1}), "lacks 'intercept'"),
+        (CLASSIFIES, "with_map", json.dumps(JOINT | {"map": 0}), "must be positive"),
+        (CLASSIFIES, "with_map", json.dumps(JOINT | {"threshold": 1.5}), "must be in [0, 1]"),
         (DETECTS, "thresholds", changed(SCORES, "blast", 0.5), "'blast', which is none of RBC, WBC"),
         (DETECTS, "thresholds", '{"RBC": 0.5}', "lacks 'WBC'"),
         (DETECTS, "thresholds", "[0.5, 0.5, 0.5, 0.5]", "must be a JSON object"),
@@ -121,15 +138,23 @@ def changed(known: dict[str, Any], key: str, value: Any) -> str:
         (CLASSIFIES, "unknown", changed(LEASTS, "least_confidence", 2), "must be in [0, 1]"),
         (CLASSIFIES, "unknown", changed(LEASTS, "least_evidence", float("inf")), "must be a finite number"),
         (CLASSIFIES, "unknown", changed(LEASTS, "more", 1), "'more', which is none of"),
-        (CLASSIFIES, "with_detector", changed(JOINT, "more", 1), "'more', which is none of detector, classifier"),
-        (CLASSIFIES, "with_detector", '{"detector": 1, "classifier": 1, "intercept": 0}', "lacks 'threshold'"),
-        (CLASSIFIES, "with_detector", "[1, 1, 0, 0.5]", "must be a JSON object"),
+        (CLASSIFIES, "with_map", changed(JOINT, "more", 1), "'more', which is none of map, classifier"),
+        (CLASSIFIES, "with_map", '{"map": 1, "classifier": 1, "intercept": 0, "least": 0}', "lacks 'threshold'"),
+        (CLASSIFIES, "with_map", '{"map": 1, "classifier": 1, "intercept": 0, "threshold": 1}', "lacks 'least'"),
+        (CLASSIFIES, "with_map", "[1, 1, 0, 0.5, 0]", "must be a JSON object"),
+        *((CLASSIFIES, "with_map", changed(JOINT, key, 0), "must be positive") for key in ("map", "classifier")),
+        *((CLASSIFIES, "with_map", changed(JOINT, key, "1"), "must be a finite number") for key in JOINT),
         *(
-            (CLASSIFIES, "with_detector", changed(JOINT, key, 0), "must be positive")
-            for key in ("detector", "classifier")
+            (CLASSIFIES, "with_map", changed(JOINT, key, score), "must be in")
+            for key in ("threshold", "least")
+            for score in (-0.01, 1.01)
         ),
-        *((CLASSIFIES, "with_detector", changed(JOINT, key, "1"), "must be a finite number") for key in JOINT),
-        *((CLASSIFIES, "with_detector", changed(JOINT, "threshold", score), "must be in") for score in (-0.01, 1.01)),
+        (MAPS, "thresholds", '{"WBC": 0.5}', "lacks 'parasitised RBC'"),
+        (MAPS, "thresholds", '{"WBC": 0.5, "parasitised RBC": 1.5}', "must be in [0, 1]"),
+        (MAPS, "calibration", '{"temperature": 1}', "'temperature', which is none of WBC, parasitised RBC"),
+        (MAPS, "calibration", '{"WBC": [1, 0]}', "lacks 'parasitised RBC'"),
+        (MAPS, "calibration", '{"WBC": [1, 0], "parasitised RBC": [-1, 0]}', "must be positive"),
+        (MAPS, "stride", "2.5", "must be a whole number"),
         (DETECTS, "stride", "2.5", "must be a whole number"),
         (CLASSIFIES, "crop_px", "48.5", "must be a whole number"),
         *((DETECTS, key, text, "must be") for key in ("rbc_diameter_px", "stride", "gain") for text in BAD_NUMBERS),

@@ -19,12 +19,14 @@ from hemato_lab.networks import WINDOW_STEP, Network, read_network, runtime
 from tests.networks.graphs import (
     CLASSIFIES,
     DETECTS,
+    MAPS,
     WEIGHTS,
     array,
     as_model,
     classifier_model,
     detector_model,
     floats,
+    map_model,
     sha256_of,
 )
 
@@ -48,6 +50,11 @@ def classifier(write: Write) -> Network:
     return read_network(write(classifier_model(), "classifier.onnx"))
 
 
+@pytest.fixture
+def drawing(write: Write) -> Network:
+    return read_network(write(map_model(), "map.onnx"))
+
+
 def test_a_detector_gives_what_its_graph_says(detector: Network):
     values = densities(2, 3, 32, 48)
     (centres,) = detector.run(values)
@@ -55,6 +62,14 @@ def test_a_detector_gives_what_its_graph_says(detector: Network):
     assert centres.dtype == np.float32
     np.testing.assert_array_equal(centres, expected)
     assert detector.card.name == "tiny detector"
+
+
+def test_a_network_of_maps_gives_what_its_graph_says(drawing: Network):
+    values = densities(2, 3, 32, 48)
+    (heat,) = drawing.run(values)
+    assert (heat.dtype, heat.shape) == (np.float32, (2, 2, 16, 24))
+    np.testing.assert_array_equal(heat, np.concatenate([values[:, :1, ::2, ::2] * factor for factor in (1, 2)], axis=1))
+    assert (drawing.card.name, drawing.card.task) == ("tiny map", "map")
 
 
 def test_a_classifier_gives_logits_and_features(classifier: Network):
@@ -81,11 +96,12 @@ def test_views_and_read_only_arrays_are_taken_and_left_as_they_are(detector: Net
     "shape",
     [(3, 32, 32), (1, 1, 32, 32), (1, 4, 32, 32), (1, 3, 32, 40), (1, 3, 8, 32), (1, 3, 0, 32), (1, 3, 1, 1, 1)],
 )
-def test_a_detector_takes_no_other_shape(detector: Network, shape: tuple[int, ...]):
-    with pytest.raises(ConfigError, match=f"multiples of {WINDOW_STEP}") as caught:
-        detector.run(densities(*shape))
-    assert caught.value.subject.endswith("detector.onnx")
-    assert str(shape) in caught.value.problem
+def test_what_draws_maps_takes_no_other_shape(detector: Network, drawing: Network, shape: tuple[int, ...]):
+    for network, name in ((detector, "detector.onnx"), (drawing, "map.onnx")):
+        with pytest.raises(ConfigError, match=f"multiples of {WINDOW_STEP}") as caught:
+            network.run(densities(*shape))
+        assert caught.value.subject.endswith(name)
+        assert str(shape) in caught.value.problem
 
 
 @pytest.mark.parametrize("shape", [(3, 8, 8), (1, 3, 16, 16), (1, 3, 8, 9), (1, 1, 8, 8), (8, 8, 3)])
@@ -196,12 +212,12 @@ def test_what_fails_while_it_runs_is_told(detector: Network, monkeypatch: pytest
         detector.run(densities(1, 3, 32, 32))
 
 
-def doubled() -> ModelProto:
-    model = detector_model()
+def doubled(model: ModelProto) -> ModelProto:
+    """The same with its output given twice."""
     model.graph.node[0].output[0] = "once"
     model.graph.node.append(helper.make_node("Identity", ["once"], ["centres"]))
     model.graph.node.append(helper.make_node("Identity", ["once"], ["again"]))
-    model.graph.output.append(floats("again", "n", 8, "h2", "w2"))
+    model.graph.output.append(floats("again", "n", "channels", "h2", "w2"))
     return model
 
 
@@ -236,10 +252,15 @@ def swapped() -> ModelProto:
         (detector_model(DETECTS | {"classes": '["RBC"]', "thresholds": '{"RBC": 1}', "calibration": '{"RBC": [1, 0]}'}),
          "classes need 5 channels"),
         (detector_model(CLASSIFIES), "one array (images, 3, 8, 8)|outputs logits and features"),
+        (detector_model(MAPS), "has the shape ['n', 8, 'h2', 'w2'], where its classes need 2 channels"),
+        (map_model(DETECTS), "has the shape ['n', 2, 'h2', 'w2'], where its classes need 8 channels"),
         (classifier_model(DETECTS), "one output"),
+        (classifier_model(MAPS), "one output"),
+        (map_model(CLASSIFIES), "one array (images, 3, 8, 8)|outputs logits and features"),
         (classifier_model(CLASSIFIES | {"crop_px": "16"}), "one array (images, 3, 16, 16)"),
         (classifier_model(CLASSIFIES | {"classes": '["blast"]'}), "classes need 1 channels"),
-        (doubled(), "one output, not ['centres', 'again']"),
+        (doubled(detector_model()), "one output, not ['centres', 'again']"),
+        (doubled(map_model()), "one output, not ['centres', 'again']"),
         (with_two_inputs(), "one array (images, 3, height, width)"),
         (of_doubles(), "arrays of float32"),
         (swapped(), "outputs logits and features, not ['features', 'logits']"),

@@ -22,7 +22,7 @@ CLASSES = {
     "malaria": ("uninfected RBC", "ring trophozoite", "schizont"),
 }
 """What red, green and blue density stand for; a fourth class has no density of its own."""
-PLANE = {"detector": 0.5, "classifier": 0.75, "intercept": -0.5, "threshold": 0.6}
+PLANE = {"map": 0.5, "classifier": 0.75, "intercept": -0.5, "threshold": 0.6, "least": 0.02}
 SLOPE = 8.0
 
 Stain = tuple[float, float, float]
@@ -43,7 +43,7 @@ def tiny_classifiers(folder: Path) -> dict[str, NetworkClassifier]:
             "thresholds": "{}",
             "calibration": json.dumps({"temperature": 1}),
             "unknown": json.dumps({"least_confidence": 0.4, "least_evidence": 2}),
-            "with_detector": json.dumps(PLANE),
+            "with_map": json.dumps(PLANE),
         }
         model = classifier_model(metadata, SLOPE * np.eye(3, len(classes)))
         made[name] = NetworkClassifier(name, as_network(model, folder / f"{name}.onnx"))

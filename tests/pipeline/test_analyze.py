@@ -21,6 +21,7 @@ from hemato_lab.formats import open_smear
 from hemato_lab.networks import model_sha256
 from hemato_lab.phantom import RECIPES
 from hemato_lab.pipeline import analyze
+from hemato_lab.pipeline.naming import PARASITE_NETWORK
 from hemato_lab.report import RESEARCH_USE_NOTICE, Report, report_schema
 from hemato_lab.smear import ArraySource, Field, Scale, Smear
 from hemato_lab.statistics import feature_statistics
@@ -107,6 +108,14 @@ def test_names_change_nothing_else_about_the_cells(phantom, analysis):
     assert len(set(analysis.detections["name"].tolist())) > 3
 
 
+def test_parasites_are_looked_for_in_the_red_cells_of_any_detector(phantom, detector: str):
+    cells = analyze(phantom("malaria"), detector=detector, names=True).detections
+    red = cells.of_kind("RBC")
+    assert np.count_nonzero(red) > 20
+    np.testing.assert_array_equal(np.isfinite(cells["parasite_score"]), red)
+    assert len(np.unique(cells["parasite_score"][red])) > 1
+
+
 def test_densities_are_those_of_the_table(analysis):
     sizes = [(field.width, field.height) for field in analysis.smear.fields]
     again = feature_statistics(analysis.detections, sizes, analysis.smear.scale, not_assessed={})
@@ -128,7 +137,7 @@ def test_provenance_reproduces_the_analysis(phantom, detector: str):
     provenance = document(analysis)["hemato_lab"]["provenance"]
     assert provenance["scale"]["origin"] == "stated um/px"
     assert provenance["parameters"]["detector"] == detector
-    shipped = {name: {"sha256": model_sha256(name)} for name in (SHIPPED_MODEL, *NETWORKS)}
+    shipped = {name: {"sha256": model_sha256(name)} for name in (SHIPPED_MODEL, PARASITE_NETWORK, *NETWORKS)}
     assert provenance["models"] == (shipped if detector == "onnx" else {})
     assert [one["file_id"] for one in provenance["inputs"]] == list(analysis.report.file_ids)
     assert render(analyze(analysis.smear, **provenance["parameters"]), "json") == render(analysis, "json")

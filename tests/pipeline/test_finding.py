@@ -88,16 +88,17 @@ def test_a_model_that_cannot_be_read_is_refused_before_any_cell_is_sought(tmp_pa
     assert caught.value.subject == str(path)
 
 
-CLASSIFIERS = {name: model_sha256(name) for name in NETWORKS}
+NAMING = {name: model_sha256(name) for name in ("parasites", *NETWORKS)}
+"""Models by which cells are named: with any detector, parasites are looked for too."""
 
 
 @pytest.mark.parametrize(
     ("detector", "names", "models"),
     [
-        ("onnx", None, {SHIPPED_MODEL: model_sha256(SHIPPED_MODEL)} | CLASSIFIERS),
+        ("onnx", None, {SHIPPED_MODEL: model_sha256(SHIPPED_MODEL)} | NAMING),
         ("onnx", False, {SHIPPED_MODEL: model_sha256(SHIPPED_MODEL)}),
         ("classical", None, {}),
-        ("classical", True, CLASSIFIERS),
+        ("classical", True, NAMING),
     ],
 )
 def test_every_model_that_is_used_is_told_with_its_sha256(
@@ -209,7 +210,7 @@ def test_cells_are_named_after_the_uncertain_ones_are_left_out(
         return name
 
     monkeypatch.setattr(naming, "load_classifiers", lambda: "loaded")
-    monkeypatch.setattr(naming, "CellNamer", namer)
+    monkeypatch.setattr(naming, "make_namer", namer)
     cells = run(make_finder("onnx", model=dots, minimum_score=0.9, measured=False), two_fields)
     assert set(cells["name"].tolist()) == {"blast"}
     assert sorted(given) == sorted(cells["score"].tolist())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
@@ -10,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hemato_lab.classifiers import NETWORKS
-from hemato_lab.detections import Detections
+from hemato_lab.detections import BOX_COLUMNS, Detections
+from hemato_lab.detectors.parasite_map import ParasiteMap
 from hemato_lab.imaging.tiling import read_tile
-from hemato_lab.pipeline.naming import COLUMNS, CellNamer, joint_score, load_classifiers
+from hemato_lab.networks import load_network
+from hemato_lab.pipeline.naming import COLUMNS, CellNamer, joint_score, load_classifiers, make_namer
 from hemato_lab.smear import Scale
 from hemato_lab.vocabulary import TERMS
 from tests.calibrated import calibrated
@@ -30,23 +33,63 @@ from tests.pipeline.stains import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
+    from hemato_lab.classifiers.base import Classification
     from hemato_lab.classifiers.network import NetworkClassifier
     from hemato_lab.smear import Tile
+    from tests.calibrated import Array
 
 LAW = settings(deadline=None, max_examples=60)
 Stained = tuple[str, Stain]
 
 
-@pytest.fixture
-def name_cells(classifiers: Mapping[str, NetworkClassifier]) -> Callable[..., Detections]:
-    """Name cells, each a square of one stain; further columns are given by name."""
+@dataclass(frozen=True)
+class ToldMap:
+    """A map of parasites that was told what to say of the cell at each of `PLACES`."""
 
-    def named(cells: list[Stained], scale: Scale | float = DIAMETER, **columns: Any) -> Detections:
+    scores: Sequence[float]
+
+    def __call__(self, tile: Tile, cells: Detections) -> Array:
+        assert tile.core == tile.window
+        assert cells["name"].tolist() == ["RBC"] * len(cells)
+        places = [PLACES.index((int(x), int(y))) for x, y in zip(cells["x"], cells["y"], strict=True)]
+        return np.array([self.scores[place] for place in places], float)
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A classifier of which is told how many cells it was asked for."""
+
+    classifier: NetworkClassifier
+    asked: list[int] = field(default_factory=list)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.classifier, name)
+
+    def classify_densities(self, densities: Array, **options: Any) -> Classification:
+        self.asked.append(len(densities))
+        return self.classifier.classify_densities(densities, **options)
+
+
+@pytest.fixture
+def malaria(classifiers: Mapping[str, NetworkClassifier]) -> Counted:
+    return Counted(classifiers["malaria"])
+
+
+@pytest.fixture
+def name_cells(classifiers: Mapping[str, NetworkClassifier], malaria: Counted) -> Callable[..., Detections]:
+    """Name cells, each a square of one stain; what the map says of each, and further columns, are given by name."""
+    used = {**classifiers, "malaria": cast("NetworkClassifier", malaria)}
+
+    def named(
+        cells: list[Stained], scale: Scale | float = DIAMETER, *, in_map: Sequence[float] = (), **columns: Any
+    ) -> Detections:
         calibration = calibrated(picture_of([stain for _, stain in cells]), scale)
         table = found([name for name, _ in cells], **columns)
-        return CellNamer(calibration, classifiers)(read_tile(calibration.field, 0, calibration.field.window, 0), table)
+        look = ToldMap(in_map or [0.0] * len(cells))
+        tile = read_tile(calibration.field, 0, calibration.field.window, 0)
+        return CellNamer(calibration, used, look)(tile, table)
 
     return named
 
@@ -55,15 +98,18 @@ def found(names: list[str], **columns: Any) -> Detections:
     """A detector's table of cells at `PLACES`."""
     count = len(names)
     x, y = np.array(PLACES[:count], float).reshape(count, 2).T
-    given = {"on_border": np.zeros(count), "parasite_score": np.zeros(count)} | columns
+    box = dict(zip(BOX_COLUMNS, (x - 15, y - 15, x + 15, y + 15), strict=True))
     base = {"field": np.zeros(count), "x": x, "y": y, "radius": np.full(count, 15.0), "score": np.full(count, 0.9)}
-    return Detections({**base, "name": np.array(names, "<U32"), **{key: np.asarray(one) for key, one in given.items()}})
+    given = {"on_border": np.zeros(count)} | columns
+    return Detections(
+        {**base, **box, "name": np.array(names, "<U32"), **{key: np.asarray(one) for key, one in given.items()}}
+    )
 
 
-def by_log_odds(detector: float, classifier: float, plane: Mapping[str, float]) -> float:
+def by_log_odds(seen_in_map: float, classifier: float, plane: Mapping[str, float]) -> float:
     """The joint probability by its definition, away from 0 and 1."""
     odds = plane["intercept"]
-    for part, score in (("detector", detector), ("classifier", classifier)):
+    for part, score in (("map", seen_in_map), ("classifier", classifier)):
         odds += plane[part] * np.log(score / (1 - score))
     return float(1 / (1 + np.exp(-odds)))
 
@@ -75,18 +121,18 @@ WEIGHT = st.floats(0.05, 3)
 @LAW
 @given(SCORE, SCORE, WEIGHT, WEIGHT, st.floats(-4, 4))
 def test_two_scores_are_joined_by_their_log_odds(
-    detector: float, classifier: float, first: float, second: float, intercept: float
+    seen_in_map: float, classifier: float, first: float, second: float, intercept: float
 ) -> None:
-    plane = {"detector": first, "classifier": second, "intercept": intercept, "threshold": 0.5}
-    joined = joint_score(np.array([detector]), np.array([classifier]), plane)
-    assert joined[0] == pytest.approx(by_log_odds(detector, classifier, plane), abs=1e-9)
+    plane = {"map": first, "classifier": second, "intercept": intercept}
+    joined = joint_score(np.array([seen_in_map]), np.array([classifier]), plane)
+    assert joined[0] == pytest.approx(by_log_odds(seen_in_map, classifier, plane), abs=1e-9)
 
 
 @LAW
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
-def test_more_of_either_score_is_never_less_of_both(detector: float, low: float, high: float) -> None:
+def test_more_of_either_score_is_never_less_of_both(other: float, low: float, high: float) -> None:
     low, high = sorted((low, high))
-    one, two = np.full(2, detector), np.array([low, high])
+    one, two = np.full(2, other), np.array([low, high])
     for joined in (joint_score(one, two, PLANE), joint_score(two, one, PLANE)):
         assert 0 < joined[0] <= joined[1] < 1
 
@@ -141,7 +187,7 @@ def test_a_cell_on_the_border_gets_no_shape(name_cells: Callable[..., Detections
 
 
 def test_platelets_are_platelets(name_cells: Callable[..., Detections]) -> None:
-    cells = name_cells([("platelet", RED), ("platelet", PALE)], parasite_score=[0.9, 0.9])
+    cells = name_cells([("platelet", RED), ("platelet", PALE)], in_map=[0.9, 0.9])
     assert cells["name"].tolist() == ["platelet", "platelet"]
     assert np.isnan([cells[column] for column in COLUMNS]).all()
 
@@ -150,7 +196,7 @@ def test_platelets_are_platelets(name_cells: Callable[..., Detections]) -> None:
 def test_a_parasite_on_which_both_networks_agree_is_named_by_its_stage(
     name_cells: Callable[..., Detections], border: float
 ) -> None:
-    cells = name_cells([("RBC", GREEN), ("RBC", BLUE)], parasite_score=[0.7, 0.8], on_border=[border, border])
+    cells = name_cells([("RBC", GREEN), ("RBC", BLUE)], in_map=[0.7, 0.8], on_border=[border, border])
     assert cells["name"].tolist() == ["ring trophozoite", "schizont"]
     for index, stain in enumerate((GREEN, BLUE)):
         uninfected, *stages = probabilities(stain, "malaria")
@@ -159,34 +205,72 @@ def test_a_parasite_on_which_both_networks_agree_is_named_by_its_stage(
         assert cells["name_confidence"][index] == pytest.approx(max(stages) / sum(stages), abs=1e-4)
 
 
-def test_a_cell_in_which_only_the_detector_saw_a_parasite_is_named_by_its_shape(
+def test_a_cell_in_which_only_the_map_saw_a_parasite_is_named_by_its_shape(
     name_cells: Callable[..., Detections],
 ) -> None:
-    cells = name_cells([("RBC", RED)], parasite_score=[0.5])
+    cells = name_cells([("RBC", RED)], in_map=[0.5])
     assert cells["name"].tolist() == ["sickle cell"]
     joined = by_log_odds(0.5, 1 - probabilities(RED, "malaria")[0], PLANE)
     assert cells["parasite_score"][0] == pytest.approx(joined, abs=1e-4)
     assert joined < PLANE["threshold"]
 
 
-def test_every_red_cell_is_looked_at_for_parasites(name_cells: Callable[..., Detections]) -> None:
-    """The malaria network may see what the detector overlooked; how far it is trusted then is in its plane."""
-    cells = name_cells([("RBC", BLUE), ("RBC", BLUE), ("RBC", RED)], parasite_score=[0.03, 0.2, 0.001])
+def test_every_red_cell_from_the_least_score_on_is_looked_at_for_parasites(
+    name_cells: Callable[..., Detections], malaria: Counted
+) -> None:
+    """The malaria network may see what the map nearly overlooked; how far it is trusted then is in its plane."""
+    least = PLANE["least"]
+    in_map, stains = [least, 0.2, least], (BLUE, BLUE, RED)
+    cells = name_cells([("RBC", stain) for stain in stains], in_map=in_map)
     expected = [
         by_log_odds(seen, 1 - probabilities(stain, "malaria")[0], PLANE)
-        for seen, stain in ((0.03, BLUE), (0.2, BLUE), (0.001, RED))
+        for seen, stain in zip(in_map, stains, strict=True)
     ]
     np.testing.assert_allclose(cells["parasite_score"], expected, rtol=0, atol=1e-4)
-    assert expected[2] < 0.5 < expected[0] < PLANE["threshold"] < expected[1]
+    assert expected[2] < least < expected[0] < PLANE["threshold"] < expected[1]
     assert cells["name"].tolist() == ["normal RBC", "schizont", "sickle cell"]
+    assert malaria.asked == [3]
+
+
+def test_a_cell_below_the_least_score_has_that_of_the_map_and_is_not_looked_at(
+    name_cells: Callable[..., Detections], malaria: Counted
+) -> None:
+    """Even where the malaria network would be sure."""
+    below = PLANE["least"] - 1e-4
+    cells = name_cells([("RBC", BLUE), ("RBC", GREEN), ("WBC", RED)], in_map=[below, 0.0, 1.0])
+    np.testing.assert_array_equal(cells["parasite_score"], [np.round(below, 4), 0, np.nan])
+    assert cells["name"].tolist() == ["normal RBC", "normal RBC", "blast"]
+    assert malaria.asked == []
+
+
+def test_only_the_cells_from_the_least_score_on_are_looked_at_and_in_their_places(
+    name_cells: Callable[..., Detections], malaria: Counted
+) -> None:
+    kinds: list[Stained] = [
+        ("RBC", BLUE),
+        ("platelet", RED),
+        ("RBC", GREEN),
+        ("RBC", BLUE),
+        ("RBC", RED),
+        ("RBC", BLUE),
+    ]
+    in_map = [0.01, 0.9, 0.8, 0.0, 0.5, 0.7]
+    cells = name_cells(kinds, in_map=in_map)
+    joint = {row: by_log_odds(in_map[row], 1 - probabilities(kinds[row][1], "malaria")[0], PLANE) for row in (2, 4, 5)}
+    expected = [0.01, np.nan, joint[2], 0.0, joint[4], joint[5]]
+    np.testing.assert_allclose(cells["parasite_score"], expected, rtol=0, atol=1e-4)
+    assert cells["name"].tolist() == [
+        *("normal RBC", "platelet", "ring trophozoite", "normal RBC", "sickle cell", "schizont")
+    ]
+    assert malaria.asked == [3]
 
 
 def test_every_other_column_and_the_order_are_kept(name_cells: Callable[..., Detections]) -> None:
     kinds: list[Stained] = [("RBC", GREEN), ("platelet", RED), ("WBC", RED), ("RBC", BLUE), ("WBC", PALE)]
-    cells = name_cells(kinds, parasite_score=[0.9, 0.0, 0.0, 0.0, 0.0], area_um2=np.arange(5.0))
+    cells = name_cells(kinds, in_map=[0.9, 0.0, 0.0, 0.0, 0.0], area_um2=np.arange(5.0))
     before = found([name for name, _ in kinds], area_um2=np.arange(5.0))
-    assert set(cells) == {*before, "name_confidence"}
-    for column in set(before) - {"name", "parasite_score"}:
+    assert set(cells) == {*before, *COLUMNS}
+    for column in set(before) - {"name"}:
         np.testing.assert_array_equal(cells[column], before[column])
     for name in ("RBC", "WBC", "platelet"):
         np.testing.assert_array_equal(cells.of_kind(name), before.of_kind(name))
@@ -200,27 +284,46 @@ def test_no_cells_have_no_names_but_the_columns(name_cells: Callable[..., Detect
 
 def test_cells_are_named_alike_alone_and_in_company(name_cells: Callable[..., Detections]) -> None:
     kinds: list[Stained] = [("RBC", GREEN), ("WBC", GREEN), ("RBC", RED), ("RBC", BLUE)]
-    scores = np.array([0.8, 0.0, 0.3, 0.9])
-    together = name_cells(kinds, parasite_score=scores)
+    scores = [0.8, 0.0, 0.3, 0.9]
+    together = name_cells(kinds, in_map=scores)
     for index, _ in enumerate(kinds):
         hidden = [(name if one == index else "platelet", stain) for one, (name, stain) in enumerate(kinds)]
-        alone = name_cells(hidden, parasite_score=scores)
+        alone = name_cells(hidden, in_map=scores)
         assert alone.select(np.array([index])) == together.select(np.array([index]))
 
 
-def test_the_classifiers_that_ship_answer_in_the_vocabulary(phantom: Callable[..., Any]) -> None:
+@pytest.fixture(scope="module")
+def differential(phantom: Callable[..., Any]) -> Tile:
+    """A phantom field with white cells."""
     smear = phantom("differential")
-    pixels = np.array(smear.fields[0].read())
-    calibration = calibrated(pixels, smear.scale)
-    tile: Tile = read_tile(calibration.field, 0, calibration.field.window, 0)
+    return read_tile(smear.fields[0], 0, smear.fields[0].window, 0)
+
+
+def test_the_classifiers_that_ship_answer_in_the_vocabulary(differential: Tile) -> None:
+    calibration = calibrated(differential.pixels, DIAMETER)
     classifiers = load_classifiers()
     assert set(classifiers) == set(NETWORKS)
-    cells = CellNamer(calibration, classifiers)(tile, found(["WBC", "RBC"] * 3))
+    cells = make_namer(calibration, classifiers)(differential, found(["WBC", "RBC"] * 3))
     assert set(cells["name"].tolist()) <= set(TERMS)
     confidence = cells["name_confidence"]
     assert (np.isnan(confidence) | ((confidence > 0) & (confidence <= 1))).all()
 
 
-def test_the_malaria_network_that_ships_says_how_it_goes_with_the_detector() -> None:
-    plane = load_classifiers()["malaria"].with_detector
-    assert set(plane) == {"detector", "classifier", "intercept", "threshold"}
+def test_parasites_are_looked_for_in_the_map_that_ships(
+    differential: Tile, classifiers: Mapping[str, NetworkClassifier], malaria: Counted
+) -> None:
+    calibration = calibrated(differential.pixels, DIAMETER)
+    given = found(["WBC", "RBC"] * 3)
+    red = given["name"] == "RBC"
+    drawn = ParasiteMap(calibration, load_network("parasites"))(differential, given.select(red))
+    used = {**classifiers, "malaria": cast("NetworkClassifier", malaria)}
+    scores = make_namer(calibration, used)(differential, given)["parasite_score"]
+    assert np.isnan(scores[~red]).all()
+    assert ((scores[red] == drawn) | (drawn >= PLANE["least"])).all()
+    assert sum(malaria.asked) == np.count_nonzero(drawn >= PLANE["least"])
+
+
+def test_the_malaria_network_that_ships_says_how_it_goes_with_the_map() -> None:
+    plane = load_classifiers()["malaria"].with_map
+    assert set(plane) == {"map", "classifier", "intercept", "threshold", "least"}
+    assert plane["least"] < plane["threshold"]
