@@ -33,6 +33,14 @@ _BASE_DTYPES: Final[dict[str, np.dtype[Any]]] = {
 }
 
 
+def _frozen(column: NDArray[Any]) -> NDArray[Any]:
+    """Return a read-only array that nobody else can write to: the same one where it is that already."""
+    if column.flags.writeable or column.base is not None:
+        column = column.copy()
+        column.flags.writeable = False
+    return column
+
+
 @dataclass(frozen=True)
 class Detections:
     """Cells with their place, name, score and measured features.
@@ -52,9 +60,7 @@ class Detections:
         frozen: dict[str, NDArray[Any]] = {}
         ordered = [*BASE_COLUMNS, *(name for name in self.columns if name not in BASE_COLUMNS)]
         for name in ordered:
-            column = np.array(self.columns[name], dtype=_BASE_DTYPES.get(name))
-            column.flags.writeable = False
-            frozen[name] = column
+            frozen[name] = _frozen(np.asarray(self.columns[name], dtype=_BASE_DTYPES.get(name)))
         if any(column.ndim != 1 for column in frozen.values()) or len({len(c) for c in frozen.values()}) != 1:
             raise ConfigError("all columns of detections are one-dimensional and of the same length")
         object.__setattr__(self, "columns", MappingProxyType(frozen))
@@ -113,7 +119,10 @@ class Detections:
 
     def select(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Detections:
         """Return the rows of a mask or an index array, in its order."""
-        return Detections({name: column[rows] for name, column in self.columns.items()})
+        picked = {name: column[rows] for name, column in self.columns.items()}
+        for column in picked.values():
+            column.flags.writeable = False
+        return Detections(picked)
 
     def named(self, *names: str) -> Detections:
         """Return the rows with one of the given names (exactly these, kinds of them not included)."""

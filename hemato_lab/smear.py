@@ -70,6 +70,11 @@ class Window:
         """Tell whether the point (x, y) lies on one of the window's pixels."""
         return self.x0 - 0.5 <= x < self.x1 - 0.5 and self.y0 - 0.5 <= y < self.y1 - 0.5
 
+    def owns_each(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Tell the same of many points, arrays of shape (n,)."""
+        across = (self.x0 - 0.5 <= x) & (x < self.x1 - 0.5)
+        return np.asarray(across & (self.y0 - 0.5 <= y) & (y < self.y1 - 0.5))
+
     def slices(self) -> tuple[slice, slice]:
         """Return ``(rows, columns)`` to index an array with."""
         return slice(self.y0, self.y1), slice(self.x0, self.x1)

@@ -61,6 +61,7 @@ def test_a_window_owns_the_pixel_centres_inside_and_half_a_pixel_around(window: 
     for dx in (-0.5, 0.0, 0.49):
         for dy in (-0.5, 0.0, 0.49):
             assert window.owns(x + dx, y + dy) == inside
+            assert window.owns_each(np.array([x + dx, -1e9]), np.array([y + dy, 0.0])).tolist() == [inside, False]
 
 
 def test_a_window_indexes_rows_and_columns() -> None:

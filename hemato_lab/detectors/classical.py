@@ -76,8 +76,7 @@ class ClassicalDetector:
         red_cells = _without_large_platelets(self._red_cells(red, working), small)
         found = [red_cells, self._white_cells(white, working), small]
         table = Detections.concatenate(found).with_columns(field=np.full(sum(map(len, found)), tile.field, np.int32))
-        owned = [tile.core.owns(x, y) for x, y in zip(table["x"], table["y"], strict=True)]
-        return table.select(np.array(owned, np.bool_)).sorted()
+        return table.select(tile.core.owns_each(table["x"], table["y"])).sorted()
 
     def _red_cells(self, red: RedCellRegions, working: WorkingTile) -> Detections:
         table, columns = self._measured(red.labels, len(red), working)

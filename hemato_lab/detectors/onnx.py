@@ -111,8 +111,7 @@ class NetworkDetector:
         if self.measured:
             table = measured_in_boxes(table, tile, self.calibration)
         table = table.with_columns(field=np.full(len(table), tile.field, np.int32))
-        owned = [tile.core.owns(x, y) for x, y in zip(table["x"], table["y"], strict=True)]
-        return table.select(np.array(owned, np.bool_)).sorted()
+        return table.select(tile.core.owns_each(table["x"], table["y"])).sorted()
 
     def _table(self, output: NDArray[np.float32], window: Window) -> Detections:
         """Return every cell whose centre the network saw with all that surrounds it."""

@@ -39,7 +39,7 @@ DARK_FRACTION: Final = 0.35
 """Below this fraction of the field's bright level (stored values) a pixel may belong to the dark surround."""
 SURROUND_SHARE: Final = 0.01
 """A dark region at the border is a surround from this share of the field on."""
-_SAMPLES_A_BLOCK: Final = 2500
+_SAMPLES_A_BLOCK: Final = 500
 _ROUNDS: Final = 15
 
 

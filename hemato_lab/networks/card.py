@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from dataclasses import dataclass
@@ -19,9 +20,14 @@ FORMAT: Final = "1"
 INPUT: Final = "optical density"
 """What every network is given."""
 
-Task = Literal["detect", "map", "classify"]
+Task = Literal["detect", "map", "classify", "size"]
+MAPS: Final[tuple[Task, ...]] = ("detect", "map")
+"""Tasks of networks that draw maps."""
+SIZE: Final = "size"
+"""Name of the threshold of networks that tell sizes."""
 _Value = TypeVar("_Value")
 
+_SAME_RATIO: Final = 1e-3
 _HINT: Final = "export the model again with models/training"
 
 
@@ -33,26 +39,31 @@ class NetworkCard:
     ----------
     name : str
         As in reports and provenance.
-    task : {"detect", "map", "classify"}
-        Heat maps and boxes of a field, heat maps alone, or names of single cells.
+    task : {"detect", "map", "classify", "size"}
+        Heat maps and boxes of a field, heat maps alone, names of single cells, or the size of red cells in a part of a
+        field.
     classes : tuple of str
-        Terms of the vocabulary, in the order of the channels.
+        Terms of the vocabulary, in the order of the channels; empty for sizes.
+    sizes_px : tuple of float
+        Diameters of red cells in pixels of the input, rising by one ratio, in the order of the channels; the last
+        channel, after these, is for none of them. Empty for other tasks.
     rbc_diameter_px : float
-        Diameter of a red cell in pixels of the input.
+        Diameter of a red cell in pixels of the input, for sizes the middle one.
     stride : int or None
-        Input pixels per output pixel of a map; None for a classifier.
+        Input pixels per output pixel of a map; None for other tasks.
     crop_px : int or None
         Side of a crop in pixels; None for maps.
     gain : float
         The optical density is multiplied by it before the network sees it.
     thresholds : mapping of str to float
-        Operating score of a class on the calibrated scale, in [0, 1]; maps have all classes.
+        Operating score of a class on the calibrated scale, in [0, 1]; maps have all classes, and for sizes ``"size"``
+        is the least evidence for one.
     calibration : mapping
-        For maps, each class with the pair (slope, intercept) that is applied to its logit; for a classifier
-        ``"temperature"``, the number that its logits are divided by.
+        For maps, each class with the pair (slope, intercept) that is applied to its logit; else ``"temperature"``, the
+        number that the logits are divided by.
     unknown : mapping of str to float
         For a classifier ``"least_confidence"`` in [0, 1] and ``"least_evidence"``: below either, a cell is
-        unclassified. Empty for maps.
+        unclassified. Empty for other tasks.
     with_map : mapping of str to float
         For a classifier of cells in which a map shows the same thing, as parasites: ``"map"``, ``"classifier"`` and
         ``"intercept"`` of the plane that makes one log-odds of the two, the ``"threshold"`` of the joint score, and
@@ -66,6 +77,7 @@ class NetworkCard:
     name: str
     task: Task
     classes: tuple[str, ...]
+    sizes_px: tuple[float, ...]
     rbc_diameter_px: float
     stride: int | None
     crop_px: int | None
@@ -91,19 +103,22 @@ def read_card(metadata: Mapping[str, str], *, sha256: str, subject: str) -> Netw
         raise given.wrong("hemato_lab_format", f"is not {FORMAT}", hint="install the newest hemato-lab")
     if given.text("input") != INPUT:
         raise given.wrong("input", f"is not {INPUT!r}")
-    task, classes = _task(given), given.value("classes", _class_names)
-    maps = task != "classify"
+    task = _task(given)
+    maps, sizes = task in MAPS, task == "size"
+    classes = () if sizes else given.value("classes", _class_names)
+    scored = (SIZE,) if sizes else classes
     return NetworkCard(
         name=given.text("name"),
         task=task,
         classes=classes,
+        sizes_px=given.value("sizes_px", _sizes) if sizes else (),
         rbc_diameter_px=given.value("rbc_diameter_px", _positive),
         stride=given.value("stride", _positive_whole) if maps else None,
         crop_px=None if maps else given.value("crop_px", _positive_whole),
         gain=given.value("gain", _positive),
-        thresholds=given.value("thresholds", lambda value: _thresholds(value, classes, all_of_them=maps)),
+        thresholds=given.value("thresholds", lambda value: _thresholds(value, scored, all_of_them=maps or sizes)),
         calibration=given.value("calibration", (lambda value: _lines(value, classes)) if maps else _temperature),
-        unknown=MappingProxyType({}) if maps else given.value("unknown", _unknown),
+        unknown=given.value("unknown", _unknown) if task == "classify" else MappingProxyType({}),
         with_map=given.value("with_map", _joint) if given.has("with_map") else MappingProxyType({}),
         trained_on=given.value("trained_on", _names),
         sha256=sha256,
@@ -158,8 +173,10 @@ def _task(given: _Metadata) -> Task:
             return "map"
         case "classify":
             return "classify"
+        case "size":
+            return "size"
         case other:
-            raise given.wrong("task", f"is none of detect, map and classify but {other!r}")
+            raise given.wrong("task", f"is none of detect, map, classify and size but {other!r}")
 
 
 def _names(value: Any) -> tuple[str, ...]:
@@ -201,6 +218,16 @@ def _positive_whole(value: Any) -> int:
     if not number.is_integer():
         raise ValueError(f"must be a whole number, not {value!r:.40}")
     return int(number)
+
+
+def _sizes(value: Any) -> tuple[float, ...]:
+    if not isinstance(value, list) or len(value) < 2:
+        raise ValueError("must be a list of two sizes or more")
+    sizes = tuple(_positive(size) for size in value)
+    ratios = [math.log(larger / size) for size, larger in itertools.pairwise(sizes)]
+    if min(ratios) <= 0 or max(ratios) - min(ratios) > _SAME_RATIO:
+        raise ValueError("must rise by one ratio")
+    return sizes
 
 
 def _score(value: Any) -> float:

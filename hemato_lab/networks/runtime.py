@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hemato_lab.errors import ConfigError, ModelError
-from hemato_lab.networks.card import NetworkCard, read_card
+from hemato_lab.networks.card import MAPS, NetworkCard, read_card
 from hemato_lab.networks.onnx_format import read_metadata
 
 Floats = NDArray[np.float32]
@@ -25,7 +25,8 @@ WINDOW_STEP: Final = 16
 """Sides and corners of the windows of maps are multiples of this, in pixels of its input."""
 
 _COLOURS: Final = 3
-_BOX_SIDES: Final = 4
+_FURTHER_CHANNELS: Final = {"detect": 4, "size": 1}
+"""Besides those of classes and sizes: the sides of boxes, and no size."""
 _ONLY_ERRORS: Final = 3
 _TELEMETRY_SWITCHES: Final = ("ORT_DISABLE_TELEMETRY", "ORT_TELEMETRY_DISABLED")
 """Environment variables of onnxruntime, the second of a few older versions."""
@@ -170,16 +171,16 @@ def _session(data: bytes, subject: str) -> Any:
 def _check_ends(card: NetworkCard, session: Any, subject: str) -> None:
     """Refuse a graph whose input or outputs are not those of the card's task."""
     inputs, outputs = session.get_inputs(), session.get_outputs()
-    maps, side = card.task != "classify", card.crop_px
-    channels = len(card.classes) + (_BOX_SIDES if card.task == "detect" else 0)
+    maps, side = card.task in MAPS, card.crop_px
+    channels = len(card.classes) + _FURTHER_CHANNELS.get(card.task, 0) + len(card.sizes_px)
     named = [output.name for output in outputs]
     if any(end.type != "tensor(float)" for end in (*inputs, *outputs)):
         problem = "its input and outputs must be arrays of float32"
     elif len(inputs) != 1 or not _fits(inputs[0].shape, (None, _COLOURS, side, side)):
         problem = f"its input must be one array (images, {_COLOURS}, {side or 'height'}, {side or 'width'})"
-    elif maps and len(outputs) != 1:
-        problem = f"a network that draws maps has one output, not {named}"
-    elif not maps and named != ["logits", "features"]:
+    elif card.task != "classify" and len(outputs) != 1:
+        problem = f"a network that draws maps or tells sizes has one output, not {named}"
+    elif card.task == "classify" and named != ["logits", "features"]:
         problem = f"a classifier has the outputs logits and features, not {named}"
     elif not _fits(outputs[0].shape, (None, channels, None, None)[: 4 if maps else 2]):
         problem = f"its first output has the shape {outputs[0].shape}, where its classes need {channels} channels"

@@ -16,10 +16,12 @@ from hemato_lab.detectors import DEFAULT_DETECTOR
 from hemato_lab.errors import ConfigError
 from hemato_lab.formats import open_smear
 from hemato_lab.imaging.calibration import FieldCalibration, calibrate
+from hemato_lab.imaging.cell_size import SIZE_NETWORK
 from hemato_lab.imaging.content import NO_FILM, content_of
 from hemato_lab.imaging.illumination import fit_illumination
 from hemato_lab.imaging.quality import measure_optics, quality_gates
 from hemato_lab.imaging.scale import Each, ScaleReading, read_scale
+from hemato_lab.networks import model_sha256
 from hemato_lab.pipeline.finding import make_finder
 from hemato_lab.pipeline.reading import without_unreadable
 from hemato_lab.pipeline.reporting import compose_report, provenance_of
@@ -121,7 +123,9 @@ def analyze(
             "minimum_score": minimum_score,
             "measured": measured,
         }
-        provenance = provenance_of(scaled, parameters, finder.models())
+        # The ruler reads whether a scale is stated or not.
+        models = finder.models() | {SIZE_NETWORK: model_sha256(SIZE_NETWORK)}
+        provenance = provenance_of(scaled, parameters, models)
         report = compose_report(scaled, detections, statistics, quality, provenance, named=finder.names)
         return Analysis(scaled, detections, report, provenance, quality)
 

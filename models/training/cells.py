@@ -85,7 +85,7 @@ TASKS: Final = {
     for task in (
         Task("white-cells", WHITE_CELLS, CropShape(96, 32.0), 152, 0.15, (24, 48, 80, 112)),
         Task("red-cell-shape", SHAPES, CropShape(56, 36.0), 88, 0.07, (24, 48, 80, 112)),
-        Task("malaria", STAGES, CropShape(56, 40.0), 88, 0.12, (24, 40, 64, 96)),
+        Task("malaria", STAGES, CropShape(56, 40.0), 88, 0.12, (32, 56, 96, 128)),
     )
 }
 

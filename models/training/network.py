@@ -144,3 +144,31 @@ class MirroredViews(nn.Module):
         seen = [self.network(view) for view in views]
         logits, features = (torch.stack([view[part] for view in seen]).mean(dim=0) for part in (0, 1))
         return logits, features
+
+
+class SizeNetwork(nn.Module):
+    """Logits of the size of red cells in a part of a field.
+
+    Input (n, 3, 128, 128), output (n, sizes + 1) logits, the last one for no size.
+    """
+
+    def __init__(self, sizes: int, widths: tuple[int, int, int, int] = (16, 24, 40, 64)) -> None:
+        super().__init__()
+        a, b, c, d = widths
+        self.body = nn.Sequential(
+            Convolution(3, a, 2),
+            Convolution(a, b, 2),
+            Residual(b),
+            Convolution(b, c, 2),
+            Residual(c),
+            Convolution(c, d, 2),
+            Residual(d),
+        )
+        self.attention = nn.Conv2d(d, 1, 1)
+        self.sizes = nn.Linear(d, sizes + 1)
+
+    def forward(self, densities: Tensor) -> Tensor:
+        """Return logits; places that show more of the cells count for more."""
+        seen = self.body(densities)
+        share = torch.softmax(self.attention(seen).flatten(2), dim=2)
+        return self.sizes((seen.flatten(2) * share).sum(dim=2))

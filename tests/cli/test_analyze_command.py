@@ -30,6 +30,7 @@ from hemato_lab.errors import (
     UnreadableInputError,
 )
 from hemato_lab.export import render
+from hemato_lab.networks import model_sha256
 from hemato_lab.pipeline.classification import readers
 from hemato_lab.report import RESEARCH_USE_NOTICE, report_schema
 from tests.networks.graphs import DETECTS, dots_model, sha256_of
@@ -77,7 +78,8 @@ def test_another_detection_network_is_taken_from_its_file(good, command, tmp_pat
     outcome = command("analyze", good, "--json", *SCALE, "--model", tmp_path / "dots.onnx", "--no-names")
     assert outcome.code == 0
     used = json.loads(outcome.out)["hemato_lab"]["provenance"]["models"]
-    assert used == {DETECTS["name"]: {"sha256": sha256_of(model)}}
+    of_file = DETECTS["name"], sha256_of(model)
+    assert used == {name: {"sha256": sha} for name, sha in (of_file, ("ruler", model_sha256("ruler")))}
 
 
 def test_files_are_written_whole(good, command, tmp_path):

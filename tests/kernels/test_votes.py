@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from scipy import ndimage
 
-from hemato_lab.kernels.votes import FULL_VOTE, cast_votes, circle_evidence
+from hemato_lab.kernels.votes import FULL_VOTE, cast_votes
 
 LAW = settings(deadline=None, max_examples=100)
 SHAPES = array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=12)
@@ -81,89 +81,3 @@ def test_votes_add_up_over_radii_and_do_not_depend_on_the_layout() -> None:
 def test_an_empty_image_has_no_votes(shape: tuple[int, int]) -> None:
     nothing = np.zeros(shape, np.float32)
     assert cast_votes(nothing, nothing, np.ones(2), 0.1, 1.0).shape == shape
-
-
-RADII = 6.0 * 1.06 ** np.arange(40)
-
-
-def circle(x: float, y: float, radius: float, share: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
-    """Points of a circle, as many as an 8-connected contour has pixels (2 sqrt(2) / pi a pixel of length)."""
-    whole = 2 * np.pi * radius * 2 * np.sqrt(2) / np.pi
-    angles = np.arange(round(share * whole)) * (2 * np.pi / whole)
-    outward = np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    return np.array([x, y]) + radius * outward, -outward
-
-
-def together(*circles: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    return np.concatenate([one[0] for one in circles]), np.concatenate([one[1] for one in circles])
-
-
-def explained_radius(evidence: np.ndarray) -> float:
-    """Radius in the middle of the evidence: votes are binned coarsely, neighbouring radii explain a circle as well."""
-    return float(np.exp(np.sum(evidence * np.log(RADII)) / evidence.sum()))
-
-
-@pytest.mark.parametrize("index", [3, 12, 20, 30])
-def test_a_circle_is_explained_by_its_own_radius(index: int) -> None:
-    radius = RADII[index]
-    points, directions = circle(150, 160, radius)
-    evidence = circle_evidence(points, directions, (300, 310), RADII, 0.3)
-    assert explained_radius(evidence) == pytest.approx(radius, rel=0.03)
-    # One whole circle: support 1 less the floor.
-    assert evidence[index] == pytest.approx(0.7, abs=0.03)
-    far = np.abs(np.log(RADII / radius)) > 0.25
-    assert not evidence[far].any()
-
-
-@settings(deadline=None, max_examples=25)
-@given(st.floats(9, 40), st.floats(60, 240), st.floats(60, 240))
-def test_the_radius_is_found_wherever_the_circle_lies(radius: float, x: float, y: float) -> None:
-    evidence = circle_evidence(*circle(x, y, radius), (300, 300), RADII, 0.3)
-    assert explained_radius(evidence) == pytest.approx(radius, rel=0.05)
-
-
-def test_part_of_a_circle_supports_in_proportion_and_below_the_floor_not_at_all() -> None:
-    radius = RADII[18]
-    for share in (1.0, 0.75, 0.5):
-        evidence = circle_evidence(*circle(100, 100, radius, share), (200, 200), RADII[18:19], 0.3)
-        assert evidence[0] == pytest.approx(share - 0.3, abs=0.03)
-    assert circle_evidence(*circle(100, 100, radius, 0.25), (200, 200), RADII[18:19], 0.3)[0] == 0
-
-
-def test_overlapping_circles_are_all_counted() -> None:
-    radius = RADII[20]
-    centres = [(80.0, 80.0), (80 + 1.2 * radius, 80.0), (80.0, 80 + 0.9 * radius), (180.0, 170.0)]
-    points, directions = together(*(circle(*centre, radius) for centre in centres))
-    evidence = circle_evidence(points, directions, (240, 260), RADII, 0.5)
-    assert explained_radius(evidence) == pytest.approx(radius, rel=0.05)
-    assert evidence[20] == pytest.approx(4 * 0.5, abs=0.2)
-
-
-def test_circles_of_two_sizes_make_two_maxima() -> None:
-    small, large = RADII[10], RADII[25]
-    points, directions = together(
-        circle(60, 60, small), circle(140, 60, small), circle(100, 130, small), circle(230, 150, large)
-    )
-    evidence = circle_evidence(points, directions, (240, 320), RADII, 0.5)
-    assert evidence[10] == pytest.approx(3 * 0.5, abs=0.15)
-    assert evidence[25] == pytest.approx(0.5, abs=0.05)
-    assert evidence[15:21].max() < 0.1
-
-
-def test_circles_cut_by_the_border_and_centres_outside_count() -> None:
-    radius = RADII[22]
-    points, directions = circle(-0.3 * radius, 100, radius)
-    seen = points[:, 0] >= 0
-    evidence = circle_evidence(points[seen], directions[seen], (200, 200), RADII, 0.2)
-    assert explained_radius(evidence) == pytest.approx(radius, rel=0.05)
-    assert evidence[22] == pytest.approx(seen.mean() - 0.2, abs=0.03)
-
-
-def test_points_that_look_anywhere_explain_nothing() -> None:
-    random = np.random.default_rng(3)
-    angles = random.uniform(0, 2 * np.pi, 1500)
-    directions = np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    points = random.uniform(0, 300, (1500, 2))
-    assert circle_evidence(points, directions, (300, 300), RADII[8:], 0.3).max() < 0.3
-    nothing = np.empty((0, 2))
-    assert not circle_evidence(nothing, nothing, (50, 60), RADII, 0.3).any()

@@ -57,6 +57,22 @@ CLASSIFIES = {
     "trained_on": json.dumps(["pbc_cells"]),
     "seed": "7",
 }
+SIZES = tuple(4 * 2 ** (step / 4) for step in range(9))
+"""Diameters that `sizes_model` tells apart, a quarter of an octave between neighbours."""
+TELLS_SIZES = {
+    "hemato_lab_format": "1",
+    "task": "size",
+    "name": "tiny ruler",
+    "sizes_px": json.dumps(SIZES),
+    "rbc_diameter_px": "8",
+    "crop_px": "32",
+    "input": "optical density",
+    "gain": "1",
+    "thresholds": json.dumps({"size": 0.4}),
+    "calibration": json.dumps({"temperature": 1}),
+    "trained_on": json.dumps(["bccd"]),
+    "seed": "7",
+}
 
 
 def array(name: str, values: Any, dtype: Any = np.float32) -> TensorProto:
@@ -168,6 +184,42 @@ def classifier_model(metadata: dict[str, str] | None = None, weights: Any = WEIG
         [array("weights", weights)],
     )
     return as_model(graph, CLASSIFIES if metadata is None else metadata)
+
+
+def sizes_model(metadata: dict[str, str] | None = None, *, certainty: float = 40.0) -> ModelProto:
+    """Tells the size of a square bar by its area: the red density summed over the crop is the bar's area.
+
+    Logits fall with the distance of the bar's side from each size; no size at all is as far as half a size.
+    """
+    graph = helper.make_graph(
+        [
+            helper.make_node("Slice", ["crops", "first", "second", "channel"], ["red"]),
+            helper.make_node("ReduceSum", ["red", "within"], ["area"], keepdims=0),
+            helper.make_node("Add", ["area", "tiny"], ["positive"]),
+            helper.make_node("Log", ["positive"], ["log_area"]),
+            helper.make_node("Mul", ["log_area", "half"], ["log_side"]),
+            helper.make_node("Sub", ["log_side", "log_sizes"], ["apart"]),
+            helper.make_node("Abs", ["apart"], ["distance"]),
+            helper.make_node("Pad", ["distance", "pads", "none"], ["distances"]),
+            helper.make_node("Mul", ["distances", "steepness"], ["logits"]),
+        ],
+        "sizes",
+        [floats("crops", "n", 3, 32, 32)],
+        [floats("logits", "n", len(SIZES) + 1)],
+        [
+            array("first", [0], np.int64),
+            array("second", [1], np.int64),
+            array("channel", [1], np.int64),
+            array("within", [2, 3], np.int64),
+            array("tiny", [1e-6]),
+            array("half", [0.5]),
+            array("log_sizes", np.log(SIZES)[None]),
+            array("pads", [0, 0, 0, 1], np.int64),
+            array("none", 0.25),
+            array("steepness", [-certainty]),
+        ],
+    )
+    return as_model(graph, TELLS_SIZES if metadata is None else metadata)
 
 
 def sha256_of(model: ModelProto) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from hemato_lab.errors import ModelError
 from hemato_lab.networks.card import NetworkCard, read_card
-from tests.networks.graphs import CLASSIFIES, DETECTS, MAPS
+from tests.networks.graphs import CLASSIFIES, DETECTS, MAPS, SIZES, TELLS_SIZES
 
 SHA256 = "ab" * 32
 
@@ -21,6 +21,7 @@ def test_the_card_of_a_detector():
         name="tiny detector",
         task="detect",
         classes=("RBC", "WBC", "platelet", "parasitised RBC"),
+        sizes_px=(),
         rbc_diameter_px=24.0,
         stride=2,
         crop_px=None,
@@ -39,6 +40,7 @@ def test_the_card_of_a_network_that_draws_maps_alone():
         name="tiny map",
         task="map",
         classes=("WBC", "parasitised RBC"),
+        sizes_px=(),
         rbc_diameter_px=24.0,
         stride=2,
         crop_px=None,
@@ -58,6 +60,25 @@ def test_the_card_of_a_classifier():
     assert card.thresholds == {"blast": 0.75}
     assert card.calibration == {"temperature": 1.25}
     assert card.unknown == {"least_confidence": 0.5, "least_evidence": -3.0}
+
+
+def test_the_card_of_a_network_that_tells_sizes():
+    assert read(TELLS_SIZES) == NetworkCard(
+        name="tiny ruler",
+        task="size",
+        classes=(),
+        sizes_px=SIZES,
+        rbc_diameter_px=8.0,
+        stride=None,
+        crop_px=32,
+        gain=1.0,
+        thresholds={"size": 0.4},
+        calibration={"temperature": 1.0},
+        unknown={},
+        with_map={},
+        trained_on=("bccd",),
+        sha256=SHA256,
+    )
 
 
 JOINT = {"map": 0.6, "classifier": 0.4, "intercept": -1.5, "threshold": 0.55, "least": 0.01}
@@ -80,7 +101,7 @@ def test_keys_that_a_card_does_not_need_are_passed_over():
         assert read(metadata | {"onnx.infer": "onnxruntime.quant", "unknown": "?", "crop_px": "?"}) == read(metadata)
 
 
-NEEDED = [(metadata, key) for metadata in (DETECTS, MAPS, CLASSIFIES) for key in metadata if key != "seed"]
+NEEDED = [(metadata, key) for metadata in (DETECTS, MAPS, CLASSIFIES, TELLS_SIZES) for key in metadata if key != "seed"]
 
 
 @pytest.mark.parametrize(("metadata", "key"), NEEDED)
@@ -107,7 +128,7 @@ def changed(known: dict[str, Any], key: str, value: Any) -> str:
     ("metadata", "key", "text", "problem"),
     [
         (DETECTS, "hemato_lab_format", "2", "is not 1"),
-        (DETECTS, "task", "segment", "none of detect, map and classify but 'segment'"),
+        (DETECTS, "task", "segment", "none of detect, map, classify and size but 'segment'"),
         (DETECTS, "input", "RGB", "is not 'optical density'"),
         (DETECTS, "classes", '["RBC", "erythrocyte"]', "'erythrocyte', which is not in the vocabulary"),
         (DETECTS, "classes", '["RBC", "wbc"]', "'wbc', which is not"),
@@ -128,6 +149,14 @@ def changed(known: dict[str, Any], key: str, value: Any) -> str:
         (DETECTS, "thresholds", "[0.5, 0.5, 0.5, 0.5]", "must be a JSON object"),
         (DETECTS, "thresholds", '{"RBC": 0.5, "RBC": 0.6}', "a name twice"),
         (CLASSIFIES, "thresholds", '{"RBC": 0.5}', "'RBC', which is none of neutrophil, blast"),
+        (TELLS_SIZES, "sizes_px", "[8]", "a list of two sizes"),
+        (TELLS_SIZES, "sizes_px", "8", "a list of two sizes"),
+        (TELLS_SIZES, "sizes_px", "[8, 4]", "must rise by one ratio"),
+        (TELLS_SIZES, "sizes_px", "[4, 8, 12]", "must rise by one ratio"),
+        (TELLS_SIZES, "sizes_px", "[0, 8]", "must be positive"),
+        (TELLS_SIZES, "thresholds", '{"RBC": 0.5}', "'RBC', which is none of size"),
+        (TELLS_SIZES, "thresholds", "{}", "lacks 'size'"),
+        (TELLS_SIZES, "calibration", "{}", "lacks 'temperature'"),
         (DETECTS, "calibration", '{"temperature": 1}', "'temperature', which is none of"),
         (DETECTS, "calibration", changed(LINES, "WBC", [1]), "'WBC' a slope and an intercept"),
         (DETECTS, "calibration", changed(LINES, "WBC", [0, 1]), "must be positive"),

@@ -20,6 +20,7 @@ from tests.networks.graphs import (
     CLASSIFIES,
     DETECTS,
     MAPS,
+    TELLS_SIZES,
     WEIGHTS,
     array,
     as_model,
@@ -28,6 +29,7 @@ from tests.networks.graphs import (
     floats,
     map_model,
     sha256_of,
+    sizes_model,
 )
 
 if TYPE_CHECKING:
@@ -256,6 +258,8 @@ def swapped() -> ModelProto:
         (map_model(DETECTS), "has the shape ['n', 2, 'h2', 'w2'], where its classes need 8 channels"),
         (classifier_model(DETECTS), "one output"),
         (classifier_model(MAPS), "one output"),
+        (classifier_model(TELLS_SIZES | {"crop_px": "8"}), "one output"),
+        (sizes_model(TELLS_SIZES | {"sizes_px": "[4, 8]"}), "its classes need 3 channels"),
         (map_model(CLASSIFIES), "one array (images, 3, 8, 8)|outputs logits and features"),
         (classifier_model(CLASSIFIES | {"crop_px": "16"}), "one array (images, 3, 16, 16)"),
         (classifier_model(CLASSIFIES | {"classes": '["blast"]'}), "classes need 1 channels"),

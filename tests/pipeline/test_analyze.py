@@ -18,6 +18,7 @@ from hemato_lab.detectors.features import FEATURES
 from hemato_lab.errors import ConfigError, ScaleNotCredibleError, UnreadableInputError
 from hemato_lab.export import render
 from hemato_lab.formats import open_smear
+from hemato_lab.imaging.cell_size import SIZE_NETWORK
 from hemato_lab.networks import model_sha256
 from hemato_lab.phantom import RECIPES
 from hemato_lab.pipeline import analyze
@@ -137,8 +138,8 @@ def test_provenance_reproduces_the_analysis(phantom, detector: str):
     provenance = document(analysis)["hemato_lab"]["provenance"]
     assert provenance["scale"]["origin"] == "stated um/px"
     assert provenance["parameters"]["detector"] == detector
-    shipped = {name: {"sha256": model_sha256(name)} for name in (SHIPPED_MODEL, PARASITE_NETWORK, *NETWORKS)}
-    assert provenance["models"] == (shipped if detector == "onnx" else {})
+    used = (SIZE_NETWORK, SHIPPED_MODEL, PARASITE_NETWORK, *NETWORKS) if detector == "onnx" else (SIZE_NETWORK,)
+    assert provenance["models"] == {name: {"sha256": model_sha256(name)} for name in used}
     assert [one["file_id"] for one in provenance["inputs"]] == list(analysis.report.file_ids)
     assert render(analyze(analysis.smear, **provenance["parameters"]), "json") == render(analysis, "json")
 
