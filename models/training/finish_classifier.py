@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from models.training.cells import Cells, Task
 
-MIRRORED: Final = ("white-cells",)
+MIRRORED: Final = ("white-cells", "malaria")
 """Classifiers of few cells a field, which can afford to look at each four times."""
 KNOWN_SHARE: Final = 0.005
 """Share of the validation crops whose evidence may lie below the line from which on a crop is known."""
