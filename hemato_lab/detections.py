@@ -78,6 +78,8 @@ class Detections:
         parts = list(tables)
         if not parts:
             return cls.empty()
+        if len(parts) == 1:
+            return parts[0]
         names = list(dict.fromkeys(name for part in parts for name in part.columns))
         return cls(
             {
@@ -147,7 +149,8 @@ class Detections:
 
     def sorted(self) -> Detections:
         """Return the rows in canonical order: by field, then y, then x, then name."""
-        return self.select(np.lexsort((self["name"], self["x"], self["y"], self["field"])))
+        order = np.lexsort((self["name"], self["x"], self["y"], self["field"]))
+        return self if np.array_equal(order, np.arange(len(self))) else self.select(order)
 
     def count(self, name: str) -> int:
         """Return the number of cells with exactly this name."""

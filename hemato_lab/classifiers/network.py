@@ -124,23 +124,19 @@ class NetworkClassifier:
         Returns
         -------
         Classification
-            Probabilities are those of the calibrated network: its logits divided by the temperature in its file. A
-            cell is unknown when its best probability, or the logarithm of the sum of the exponentials of its logits
-            (Liu et al., Energy-based out-of-distribution detection, NeurIPS 2020), is below the least in the file.
+            Probabilities are those of the calibrated network: its logits divided by the temperature in its file, the
+            mean of four mirrored views where the first was less sure than the file asks for. A cell is unknown when
+            its best probability, or the logarithm of the sum of the exponentials of its logits (Liu et al.,
+            Energy-based out-of-distribution detection, NeurIPS 2020), is below the least in the file.
 
         Raises
         ------
         ModelError
             If the network is missing or damaged.
         """
-        card = self.card
-        parts = [
-            self._loaded.run(densities[start : start + BATCH] * np.float32(card.gain))[0]
-            for start in range(0, len(densities), BATCH)
-        ]
-        logits = np.concatenate(parts).astype(np.float64) if parts else np.zeros((0, len(card.classes)))
+        card, logits = self.card, self._logits(densities)
         classes = list(card.classes)
-        probabilities = special.softmax(logits / card.calibration["temperature"], axis=1)
+        probabilities = self._probabilities(logits)
         for name, instead in together.items():
             if name in classes and instead in classes:
                 probabilities[:, classes.index(instead)] += probabilities[:, classes.index(name)]
@@ -149,3 +145,23 @@ class NetworkClassifier:
         unknown = probabilities.max(axis=1, initial=0.0) < card.unknown["least_confidence"]
         unknown |= special.logsumexp(logits, axis=1) < card.unknown["least_evidence"]
         return Classification(tuple(classes), probabilities, unknown)
+
+    def _logits(self, densities: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the logits of one look at each cell, and the mean of four where that was not sure."""
+        logits = self._seen(densities)
+        unsure = np.flatnonzero(self._probabilities(logits).max(axis=1, initial=0.0) < self.card.look_again_below)
+        if len(unsure):
+            again = densities[unsure]
+            views = (again[..., ::-1], again[:, :, ::-1], again[:, :, ::-1, ::-1])
+            logits[unsure] = np.mean([logits[unsure], *(self._seen(view) for view in views)], axis=0)
+        return logits
+
+    def _seen(self, densities: NDArray[np.float32]) -> NDArray[np.float64]:
+        parts = [
+            self._loaded.run(densities[start : start + BATCH] * np.float32(self.card.gain))[0]
+            for start in range(0, len(densities), BATCH)
+        ]
+        return np.concatenate(parts).astype(np.float64) if parts else np.zeros((0, len(self.card.classes)))
+
+    def _probabilities(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(special.softmax(logits / self.card.calibration["temperature"], axis=1))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from scipy import sparse
 
-from hemato_lab.detectors.features import measured_columns
+from hemato_lab.detectors.features import FEATURES, measured_columns
 from hemato_lab.imaging.red_cells import red_cell_mask
 from hemato_lab.kernels.boxes import share_among_boxes
 from hemato_lab.kernels.components import label, measure
+from hemato_lab.vocabulary import RBC
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,15 +44,15 @@ def measured_in_boxes(table: Detections, tile: Tile, calibration: FieldCalibrati
     Returns
     -------
     Detections
-        The same cells. Where nothing can be outlined the measured columns are NaN.
+        The same cells. Where nothing can be outlined the measured columns are NaN; pallor is that of red cells alone.
     """
     levels = calibration.levels
     if len(table) == 0 or not levels.has_cells:
-        return table
+        return _nothing_outlined(table)
     grid = calibration.grid
     working = calibration.working(tile.pixels, tile.window)
     if working.window.area == 0:
-        return table
+        return _nothing_outlined(table)
     box = np.stack([table[side] for side in ("x_min", "y_min", "x_max", "y_max")], axis=1)
     grown = np.tile(GROWN * (box[:, 2:] - box[:, :2]), 2) * [-1, -1, 1, 1]
     on_grid = grid.to_grid(box + grown)
@@ -64,19 +64,26 @@ def measured_in_boxes(table: Detections, tile: Tile, calibration: FieldCalibrati
         columns = measured_columns(labels, parts, working, calibration)
     ellipse = np.pi / 4 * (box[:, 2] - box[:, 0]) * (box[:, 3] - box[:, 1]) * grid.step**2
     outlined = parts.area >= np.maximum(LEAST_FILLED * ellipse, 1)
+    columns["pallor_ratio"] = np.where(table["name"] == RBC, columns["pallor_ratio"], np.nan)
     return table.with_columns(
         **{name: np.where(outlined, values, np.nan) for name, values in columns.items() if name not in _OF_THE_BOX}
     )
 
 
+def _nothing_outlined(table: Detections) -> Detections:
+    return table.with_columns(**{name: np.full(len(table), np.nan) for name in FEATURES if name not in _OF_THE_BOX})
+
+
 def _largest_parts(labels: NDArray[np.int32], count: int) -> NDArray[np.int32]:
-    """Keep of every label its largest connected part."""
-    parts = label(labels > 0)[0]
-    stained = labels > 0
-    # Of all pairs of a label and a part few occur, so the counts are kept as a sparse table.
-    sizes = sparse.csr_matrix(
-        (np.ones(np.count_nonzero(stained), np.int64), (labels[stained], parts[stained])),
-        shape=(count + 1, int(parts.max(initial=0)) + 1),
-    )
-    largest = np.asarray(sizes.argmax(axis=1)).ravel()
-    return np.where(stained & (parts == largest[labels]), labels, 0).astype(np.int32)
+    """Keep of every label its largest connected part; cells that touch it do not connect its parts."""
+    kept = labels.copy()
+    found = measure(labels, count)
+    for index in np.flatnonzero(found.area):
+        rows = slice(int(found.y_min[index]), int(found.y_max[index]))
+        columns = slice(int(found.x_min[index]), int(found.x_max[index]))
+        own = labels[rows, columns] == index + 1
+        parts, number = label(own)
+        if number > 1:
+            largest = 1 + int(np.argmax(np.bincount(parts.ravel())[1:]))
+            kept[rows, columns][own & (parts != largest)] = 0
+    return kept

@@ -107,13 +107,12 @@ class NetworkDetector:
         window = self._view.window(tile.core, NEIGHBOURHOOD)
         if window.area == 0:
             return Detections.empty(FEATURES)
-        table = self._table(self._view.maps(tile, window), window)
+        table = self._table(self._view.maps(tile, window), window, tile.field)
         if self.measured:
             table = measured_in_boxes(table, tile, self.calibration)
-        table = table.with_columns(field=np.full(len(table), tile.field, np.int32))
         return table.select(tile.core.owns_each(table["x"], table["y"])).sorted()
 
-    def _table(self, output: NDArray[np.float32], window: Window) -> Detections:
+    def _table(self, output: NDArray[np.float32], window: Window, field: int) -> Detections:
         """Return every cell whose centre the network saw with all that surrounds it."""
         classes = self.network.card.classes
         sides = output[len(classes) :]
@@ -123,7 +122,7 @@ class NetworkDetector:
         kind = np.repeat(np.arange(len(DETECTOR_CLASSES)), [len(found[name].score) for name in DETECTOR_CLASSES])
         kept = keep_best_boxes(boxes, score, kind, _LIMITS)
         boxes, score, names = boxes[kept], score[kept], np.array(DETECTOR_CLASSES)[kind[kept]]
-        return self._with_pixels(boxes, score, names)
+        return self._with_pixels(boxes, score, names, field)
 
     def _candidates(
         self, heat: NDArray[np.float32], sides: NDArray[np.float32], name: str, window: Window
@@ -142,7 +141,7 @@ class NetworkDetector:
         seen = self._view.seen(x, y, window) & (size > 0).all(axis=1) & (size <= largest).all(axis=1)
         return _Candidates(boxes[seen], score[seen])
 
-    def _with_pixels(self, boxes: Floats, score: Floats, names: NDArray[np.str_]) -> Detections:
+    def _with_pixels(self, boxes: Floats, score: Floats, names: NDArray[np.str_], field: int) -> Detections:
         """Return the table in pixels of the field."""
         grid, um_per_px = self._view.grid, self.calibration.scale.um_per_px
         size = (boxes[:, 2:] - boxes[:, :2]) / grid.step
@@ -166,7 +165,7 @@ class NetworkDetector:
             "on_border": np.max(cut_off, axis=1, initial=False).astype(np.float64),
         }
         base: dict[str, NDArray[Any]] = {
-            "field": np.zeros(len(names), np.int32),
+            "field": np.full(len(names), field, np.int32),
             "x": centre[:, 0],
             "y": centre[:, 1],
             "radius": diameter / 2,

@@ -94,9 +94,16 @@ def read_cell_size(field: Field, illumination: Illumination, network: Network) -
     return _likeliest(said, float(sizes[0]), step, LARGEST_SHARE_OF_FIELD * min(field.width, field.height))
 
 
-def _regions(field: Field) -> tuple[Window, ...]:
+def _regions(field: Field) -> list[Window]:
+    """Return the field, or some of the windows that a slide is measured on: one in each row, in another column each."""
     windows = sample_windows(field)
-    return windows[:: max(1, len(windows) // REGIONS_OF_A_SLIDE)]
+    if len(windows) <= REGIONS_OF_A_SLIDE:
+        return list(windows)
+    rows = sorted({window.y0 for window in windows})
+    by_row = [[window for window in windows if window.y0 == y] for y in rows]
+    # Of four columns the second, fourth, first and third.
+    places = ((2 * index + 1) % (len(row) + 1) % len(row) for index, row in enumerate(by_row))
+    return [row[place] for row, place in zip(by_row, places, strict=True)][:REGIONS_OF_A_SLIDE]
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from hemato_lab.smear import Field
 
 AGREEMENT: Final = 0.15
-"""Free cells refine the voted diameter when they differ from it by no more than this."""
+"""Free cells refine the guessed diameter when they differ from it by no more than this."""
 TRUSTED_SHARE: Final = 0.25
 """Free cells that make up this share of the foreground refine the scale whatever the guess."""
 FREE_CELL_AREA: Final = (0.3, 4.0)
@@ -45,6 +45,8 @@ NUCLEATED: Final = 0.5
 """Nuclear density above which a pixel is no red cell."""
 FEWEST_FREE_CELLS: Final = 5
 LEAST_RELATIVE_UNCERTAINTY: Final = 0.02
+GUESS_UNCERTAINTY: Final = 0.08
+"""Of a guess that no free cell refines: as they scatter on validation fields of bccd, the most crowded ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ def read_ruler(field: Field, illumination: Illumination) -> RulerReading:
 
 def _refined(field: Field, illumination: Illumination, guess: CellSize) -> RulerReading:
     """Measure the free cells at the guessed scale, again when the first answer moves the scale."""
-    diameter, free, spread = guess.diameter_px, 0, 0.06
+    diameter, free, spread = guess.diameter_px, 0, GUESS_UNCERTAINTY
     for _ in range(4):
         sizes, share = _free_cells(field, illumination, diameter)
         if len(sizes) < FEWEST_FREE_CELLS:

@@ -45,8 +45,8 @@ class NetworkCard:
     classes : tuple of str
         Terms of the vocabulary, in the order of the channels; empty for sizes.
     sizes_px : tuple of float
-        Diameters of red cells in pixels of the input, rising by one ratio, in the order of the channels; the last
-        channel, after these, is for none of them. Empty for other tasks.
+        Diameters of red cells in pixels of the input, rising by one ratio of which some make an octave, in the order
+        of the channels; the last channel, after these, is for none of them. Empty for other tasks.
     rbc_diameter_px : float
         Diameter of a red cell in pixels of the input, for sizes the middle one.
     stride : int or None
@@ -64,6 +64,8 @@ class NetworkCard:
     unknown : mapping of str to float
         For a classifier ``"least_confidence"`` in [0, 1] and ``"least_evidence"``: below either, a cell is
         unclassified. Empty for other tasks.
+    look_again_below : float
+        For a classifier: cells whose best probability is below are looked at in three mirrored views too; 0 is never.
     with_map : mapping of str to float
         For a classifier of cells in which a map shows the same thing, as parasites: ``"map"``, ``"classifier"`` and
         ``"intercept"`` of the plane that makes one log-odds of the two, the ``"threshold"`` of the joint score, and
@@ -85,6 +87,7 @@ class NetworkCard:
     thresholds: Mapping[str, float]
     calibration: Mapping[str, Any]
     unknown: Mapping[str, float]
+    look_again_below: float
     with_map: Mapping[str, float]
     trained_on: tuple[str, ...]
     sha256: str
@@ -119,6 +122,7 @@ def read_card(metadata: Mapping[str, str], *, sha256: str, subject: str) -> Netw
         thresholds=given.value("thresholds", lambda value: _thresholds(value, scored, all_of_them=maps or sizes)),
         calibration=given.value("calibration", (lambda value: _lines(value, classes)) if maps else _temperature),
         unknown=given.value("unknown", _unknown) if task == "classify" else MappingProxyType({}),
+        look_again_below=given.value("look_again_below", _score) if given.has("look_again_below") else 0.0,
         with_map=given.value("with_map", _joint) if given.has("with_map") else MappingProxyType({}),
         trained_on=given.value("trained_on", _names),
         sha256=sha256,
@@ -227,6 +231,9 @@ def _sizes(value: Any) -> tuple[float, ...]:
     ratios = [math.log(larger / size) for size, larger in itertools.pairwise(sizes)]
     if min(ratios) <= 0 or max(ratios) - min(ratios) > _SAME_RATIO:
         raise ValueError("must rise by one ratio")
+    an_octave = math.log(2) / ratios[0]
+    if abs(an_octave - round(an_octave)) > _SAME_RATIO * an_octave:
+        raise ValueError("must divide an octave into whole steps")
     return sizes
 
 

@@ -13,6 +13,7 @@ from hemato_lab.classifiers import NETWORKS
 from hemato_lab.detections import Detections
 from hemato_lab.detectors import DEFAULT_DETECTOR, SHIPPED_MODEL, check_detector, make_detector
 from hemato_lab.errors import ConfigError
+from hemato_lab.imaging.cell_size import SIZE_NETWORK
 from hemato_lab.imaging.tiling import margin_px, read_tile, tile_cores
 from hemato_lab.networks import Network, model_sha256, read_network
 from hemato_lab.pipeline import naming
@@ -58,8 +59,11 @@ class Finder:
     measured: bool
 
     def models(self) -> dict[str, str]:
-        """Return the SHA-256 of every model that is used, by its name."""
-        used: dict[str, str] = {}
+        """Return the SHA-256 of every model that an analysis uses, by its name.
+
+        The ruler is one of them: it reads whether a scale is stated or not.
+        """
+        used = {SIZE_NETWORK: model_sha256(SIZE_NETWORK)}
         if self.model is not None:
             used[self.model.card.name] = self.model.card.sha256
         elif self.detector == DEFAULT_DETECTOR:

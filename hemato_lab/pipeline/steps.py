@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -16,12 +17,10 @@ from hemato_lab.detectors import DEFAULT_DETECTOR
 from hemato_lab.errors import ConfigError
 from hemato_lab.formats import open_smear
 from hemato_lab.imaging.calibration import FieldCalibration, calibrate
-from hemato_lab.imaging.cell_size import SIZE_NETWORK
 from hemato_lab.imaging.content import NO_FILM, content_of
 from hemato_lab.imaging.illumination import fit_illumination
 from hemato_lab.imaging.quality import measure_optics, quality_gates
 from hemato_lab.imaging.scale import Each, ScaleReading, read_scale
-from hemato_lab.networks import model_sha256
 from hemato_lab.pipeline.finding import make_finder
 from hemato_lab.pipeline.reading import without_unreadable
 from hemato_lab.pipeline.reporting import compose_report, provenance_of
@@ -117,15 +116,14 @@ def analyze(
         statistics = _statistics(scaled, calibrations, detections, quality, finder=finder, rbc_per_ul=rbc_per_ul)
         parameters = {
             "detector": detector,
-            "model": None if model is None else os.fspath(model),
+            # Its name alone: folders are the user's own, and the SHA-256 says which file it was.
+            "model": None if model is None else Path(os.fspath(model)).name,
             "names": finder.names,
             "rbc_per_ul": rbc_per_ul,
             "minimum_score": minimum_score,
             "measured": measured,
         }
-        # The ruler reads whether a scale is stated or not.
-        models = finder.models() | {SIZE_NETWORK: model_sha256(SIZE_NETWORK)}
-        provenance = provenance_of(scaled, parameters, models)
+        provenance = provenance_of(scaled, parameters, finder.models())
         report = compose_report(scaled, detections, statistics, quality, provenance, named=finder.names)
         return Analysis(scaled, detections, report, provenance, quality)
 

@@ -86,13 +86,15 @@ def fitted(in_map: Floats, classifier: Floats, infected: NDArray[np.bool_], weig
 def operating_threshold(score: Floats, infected: NDArray[np.bool_]) -> float:
     """Return the score with the highest F1 among those with few enough false parasites."""
     levels = np.round(np.arange(0.05, 0.991, 0.01), 2)
-    best, threshold = -1.0, float(levels[-1])
+    best, threshold = -1.0, 1.0
     for level in levels:
         called = score >= level
         right, wrong = np.sum(called & infected), np.sum(called & ~infected)
         f1 = 2 * right / max(np.sum(called) + np.sum(infected), 1)
         if wrong / len(score) <= MOST_FALSE and f1 > best:
             best, threshold = float(f1), float(level)
+    if best < 0:
+        raise ValueError(f"no threshold calls fewer than {MOST_FALSE:g} of the red cells parasitised wrongly")
     return threshold
 
 

@@ -12,6 +12,7 @@ from hemato_lab.classifiers import network as module
 from hemato_lab.classifiers.crops import CropShape, crop_density
 from hemato_lab.classifiers.network import BATCH, NetworkClassifier
 from hemato_lab.errors import ConfigError, ModelError
+from hemato_lab.networks.card import read_card
 from hemato_lab.resources import shipped
 from hemato_lab.vocabulary import TERMS
 from tests.networks.graphs import CLASSIFIES, WEIGHTS, as_network, classifier_model, detector_model, map_model
@@ -199,3 +200,42 @@ def test_classes_that_go_together_are_judged_together(tmp_path: Path) -> None:
         [[1.0]],
         [False],
     )
+
+
+class FirstCorner:
+    """A network whose first logit is the red density of the crop's first pixel, its second one 0."""
+
+    def __init__(self, look_again_below: float) -> None:
+        metadata = CLASSIFIES | {"look_again_below": str(look_again_below), "calibration": '{"temperature": 1}'}
+        self.card = read_card(metadata, sha256="ab" * 32, subject="corner")
+        self.seen = 0
+
+    def run(self, crops: np.ndarray) -> list[np.ndarray]:
+        self.seen += len(crops)
+        first = crops[:, 0, 0, 0]
+        return [np.stack([first, np.zeros_like(first)], axis=1)]
+
+
+def crop_with_corners(*red: float) -> np.ndarray:
+    crop = np.zeros((3, 8, 8), np.float32)
+    crop[0, 0, 0], crop[0, 0, -1], crop[0, -1, 0], crop[0, -1, -1] = red
+    return crop
+
+
+def first_probability(logit: float) -> float:
+    return float(1 / (1 + np.exp(-logit)))
+
+
+def test_a_cell_that_one_look_leaves_open_is_looked_at_in_all_mirrored_views() -> None:
+    unsure, sure = crop_with_corners(1.0, 3.0, -2.0, 4.0), crop_with_corners(2.5, -9.0, -9.0, -9.0)
+    network = FirstCorner(0.9)
+    seen = NetworkClassifier("corner", network).classify_densities(np.stack([unsure, sure]))
+    np.testing.assert_allclose(seen.probabilities[:, 0], [first_probability(1.5), first_probability(2.5)], rtol=1e-6)
+    assert network.seen == 2 + 3
+
+
+def test_without_a_limit_nothing_is_looked_at_again() -> None:
+    network = FirstCorner(0.0)
+    seen = NetworkClassifier("corner", network).classify_densities(crop_with_corners(0.0, 5.0, 5.0, 5.0)[None])
+    assert seen.probabilities[0, 0] == 0.5
+    assert network.seen == 1

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from hemato_lab.detections import Detections
+from hemato_lab.detectors import measuring
 from hemato_lab.detectors.features import FEATURES
 from hemato_lab.detectors.measuring import measured_in_boxes
 from hemato_lab.imaging.calibration import calibrate
@@ -99,11 +100,28 @@ def test_a_speck_beside_the_cell_in_its_box_is_not_measured_with_it() -> None:
         assert beside[name][0] == pytest.approx(alone[name][0], rel=0.005), name
 
 
-def test_an_empty_table_and_an_empty_field_stay_as_they_are() -> None:
+def test_a_cell_that_touches_two_pieces_of_another_does_not_connect_them() -> None:
+    labels = np.array([[1, 1, 2, 2, 1, 0, 0, 1], [1, 0, 2, 0, 0, 2, 0, 1]], np.int32)
+    kept = np.array([[1, 1, 2, 2, 0, 0, 0, 0], [1, 0, 2, 0, 0, 0, 0, 0]], np.int32)
+    np.testing.assert_array_equal(measuring._largest_parts(labels, 3), kept)
+
+
+def test_an_empty_table_stays_as_it_is_and_in_an_empty_field_nothing_is_measured() -> None:
     nothing = Detections.empty((*FEATURES, "of_others"))
     assert measured(discs([(100.0, 100.0, 60.0)]), nothing, 60.0) == nothing
-    cells = with_nothing_measured(boxes_of([(100.0, 100.0, 60.0)]))
-    assert measured(discs([]), cells, 60.0) == cells
+    bare = with_nothing_measured(boxes_of([(100.0, 100.0, 60.0)]))
+    by_box = bare.with_columns(area_um2=np.array([44.0]), equivalent_diameter_um=np.array([7.5]))
+    assert measured(discs([]), by_box, 60.0) == bare
+
+
+def test_pallor_is_measured_in_red_cells_alone() -> None:
+    disc, boxes = (100.0, 100.0, 60.0), boxes_of([(100.0, 100.0, 60.0)])
+    cell = with_nothing_measured(boxes)
+    assert np.isfinite(measured(discs([disc]), cell, 60.0)["pallor_ratio"]).all()
+    white = cell.with_columns(name=np.array(["WBC"]))
+    found = measured(discs([disc]), white, 60.0)
+    assert np.isnan(found["pallor_ratio"]).all()
+    assert np.isfinite(found["area_um2"]).all()
 
 
 def test_true_boxes_of_a_phantom_give_the_true_sizes() -> None:

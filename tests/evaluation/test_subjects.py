@@ -102,7 +102,7 @@ def test_what_reads_parasites_is_listed_with_its_models() -> None:
 
 def test_what_reads_parasites_lists_the_model_that_takes_part(dots: str) -> None:
     given = parasite_reader("onnx", dots)
-    naming = {name: model_sha256(name) for name in ("parasites", *NETWORKS)}
+    naming = {name: model_sha256(name) for name in ("ruler", "parasites", *NETWORKS)}
     assert given.models == {DETECTS["name"]: sha256_of(dots_model()), **naming}
     without = parasite_reader("classical")
     assert (without.detector, without.models) == ("classical", naming)

@@ -95,6 +95,8 @@ def test_a_slide_is_shown_at_a_few_places(
     read_cell_size(field, evenly_lit(field), network)
     assert len(read) == cell_size.REGIONS_OF_A_SLIDE
     assert all(window.area == 64 * 64 for window in read)
+    # No two share a row or a column, so that neither a blank margin nor a thick end decides.
+    assert len({window.x0 for window in read}) == len({window.y0 for window in read}) == len(read)
 
 
 @pytest.mark.parametrize(("length", "side"), [(10, 16), (16, 16), (20, 16), (31, 16), (32, 16), (40, 16), (1000, 16)])

@@ -10,7 +10,7 @@ from scipy import ndimage
 from hemato_lab import vocabulary
 from hemato_lab.detections import Detections
 from hemato_lab.errors import ScaleNotCredibleError
-from hemato_lab.imaging import cell_size, sampling
+from hemato_lab.imaging import cell_size, ruler, sampling
 from hemato_lab.imaging.illumination import fit_illumination
 from hemato_lab.imaging.ruler import RulerReading, read_ruler
 from hemato_lab.phantom import Recipe
@@ -68,8 +68,8 @@ def test_each_field_is_within_fifteen_per_cent_and_what_it_says_of_itself(
     assert abs(ratio - 1) < 0.15
     assert abs(ratio - 1) < 3 * reading.relative_uncertainty
     assert 0.015 < reading.relative_uncertainty < 0.1
-    assert reading.free_cells >= 0
-    assert reading.evidence > 0.3
+    assert reading.free_cells == 0 or reading.free_cells >= ruler.FEWEST_FREE_CELLS
+    assert 0.7 < reading.evidence <= 1
 
 
 def resized(field: Field, factor: float, as_field: Callable[..., Field]) -> Field:

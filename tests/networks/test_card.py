@@ -29,6 +29,7 @@ def test_the_card_of_a_detector():
         thresholds={"RBC": 0.5, "WBC": 0.25, "platelet": 1.0, "parasitised RBC": 0.0},
         calibration={"RBC": (1.5, -1.0), "WBC": (1.0, 0.0), "platelet": (0.5, 0.25), "parasitised RBC": (2.0, 3.0)},
         unknown={},
+        look_again_below=0.0,
         with_map={},
         trained_on=("bccd", "deepbionet"),
         sha256=SHA256,
@@ -48,6 +49,7 @@ def test_the_card_of_a_network_that_draws_maps_alone():
         thresholds={"WBC": 0.25, "parasitised RBC": 0.5},
         calibration={"WBC": (1.5, -1.0), "parasitised RBC": (0.5, -0.25)},
         unknown={},
+        look_again_below=0.0,
         with_map={},
         trained_on=("iml_malaria",),
         sha256=SHA256,
@@ -75,6 +77,7 @@ def test_the_card_of_a_network_that_tells_sizes():
         thresholds={"size": 0.4},
         calibration={"temperature": 1.0},
         unknown={},
+        look_again_below=0.0,
         with_map={},
         trained_on=("bccd",),
         sha256=SHA256,
@@ -87,6 +90,11 @@ JOINT = {"map": 0.6, "classifier": 0.4, "intercept": -1.5, "threshold": 0.55, "l
 def test_a_classifier_may_say_how_it_goes_with_a_map():
     assert read(CLASSIFIES).with_map == {}
     assert read(CLASSIFIES | {"with_map": json.dumps(JOINT)}).with_map == JOINT
+
+
+def test_a_classifier_may_look_again_where_it_is_not_sure():
+    assert read(CLASSIFIES).look_again_below == 0.0
+    assert read(CLASSIFIES | {"look_again_below": "0.75"}).look_again_below == 0.75
 
 
 def test_nothing_of_a_card_can_be_changed():
@@ -140,6 +148,7 @@ def changed(known: dict[str, Any], key: str, value: Any) -> str:
         (DETECTS, "classes", "RBC, WBC", "is not JSON"),
         (DETECTS, "classes", "[" * 100_000, "is not JSON"),
         (DETECTS, "trained_on", "{}", "must be a list"),
+        (CLASSIFIES, "look_again_below", "1.5", "must be in [0, 1]"),
         (CLASSIFIES, "with_map", json.dumps(JOINT | {"slope": 1}), "has 'slope', which is none of map"),
         (CLASSIFIES, "with_map", json.dumps({"map": 1, "classifier": 1}), "lacks 'intercept'"),
         (CLASSIFIES, "with_map", json.dumps(JOINT | {"map": 0}), "must be positive"),
@@ -154,6 +163,7 @@ def changed(known: dict[str, Any], key: str, value: Any) -> str:
         (TELLS_SIZES, "sizes_px", "[8, 4]", "must rise by one ratio"),
         (TELLS_SIZES, "sizes_px", "[4, 8, 12]", "must rise by one ratio"),
         (TELLS_SIZES, "sizes_px", "[0, 8]", "must be positive"),
+        (TELLS_SIZES, "sizes_px", "[10, 13.5, 18.225]", "must divide an octave"),
         (TELLS_SIZES, "thresholds", '{"RBC": 0.5}', "'RBC', which is none of size"),
         (TELLS_SIZES, "thresholds", "{}", "lacks 'size'"),
         (TELLS_SIZES, "calibration", "{}", "lacks 'temperature'"),

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from hemato_lab.detections import Detections
+from hemato_lab.errors import ScaleNotCredibleError
 from hemato_lab.networks import model_sha256
 from hemato_lab.pipeline import blasts
 from hemato_lab.pipeline.blasts import BlastReader
@@ -112,7 +113,33 @@ def test_the_scale_is_read_from_the_picture_unless_it_is_stated(told: Tell, phan
     pixels = np.array(phantom("normal", size=(640, 480)).fields[0].read())
     BlastReader().classify([pixels])
     BlastReader().classify([pixels], rbc_diameter_px=27.5)
-    assert detector.diameters == [pytest.approx(30.0, rel=0.08), 27.5]
+    assert detector.diameters[0] == pytest.approx(30.0, rel=0.08)
+    assert detector.diameters[3] == 27.5
+    # Each picture is read at its scale and beside it.
+    for first in (0, 3):
+        beside = [one / detector.diameters[first] for one in detector.diameters[first + 1 : first + 3]]
+        assert beside == pytest.approx(list(blasts.BESIDE))
+    assert len(detector.diameters) == 6
+
+
+def test_the_shares_at_all_scales_are_averaged(told: Tell, monkeypatch: pytest.MonkeyPatch) -> None:
+    told([("WBC", 0.9)])
+    shares = iter([np.array([0.2, 0.4]), np.empty(0), np.array([0.9])])
+    monkeypatch.setattr(BlastReader, "_probabilities", lambda *_: next(shares))
+    seen = BlastReader().classify([picture_of([RED])], rbc_diameter_px=DIAMETER)
+    assert seen.probabilities[0, 1] == pytest.approx(of_picture((0.3 + 0.9) / 2), abs=1e-9)
+
+
+def test_at_the_edge_of_what_is_credible_fewer_scales_are_read(told: Tell) -> None:
+    detector = told([("WBC", 0.9)])
+    assert not BlastReader().classify([picture_of([RED])], rbc_diameter_px=15.2).unknown.any()
+    assert detector.diameters == pytest.approx([15.2, 1.07 * 15.2])
+
+
+def test_an_impossible_stated_diameter_is_refused(told: Tell) -> None:
+    told([("WBC", 0.9)])
+    with pytest.raises(ScaleNotCredibleError):
+        BlastReader().classify([picture_of([RED])], rbc_diameter_px=3.0)
 
 
 def test_no_picture_gives_an_empty_result(told: Tell) -> None:
