@@ -20,10 +20,15 @@ from hemato_lab.kernels.resample import relative_density, transmitted_light
 from hemato_lab.smear import CREDIBLE_UM_PER_PX, RED_CELL_DIAMETER_UM, RGB, ArraySource, Field, Scale, Window
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from hemato_lab.imaging.calibration import FieldCalibration
+    from hemato_lab.imaging.illumination import Illumination
 
+BLOCK: Final = 1024
+"""Pixels of a crop's grid that are resampled at a time, in x and in y: bounds the memory."""
 BLACK: Final = 40
 """Brightest channel of a black surround, JPEG ripples included."""
 BLACK_BORDER_SHARE: Final = 0.5
@@ -82,29 +87,52 @@ def cut_cells(
     array of shape (n, 3, side, side), float32
         Optical density; 0, as the background, beyond the field. The same bits whatever window they are cut from.
     """
-    side, illumination = shape.side, calibration.illumination
+    side, field = shape.side, calibration.field
     crops = np.zeros((len(centres), 3, side, side), np.float32)
     if len(centres) == 0:
         return crops
-    field, scale = calibration.field, calibration.scale
-    grid = WorkingGrid(field.width, field.height, shape.rbc_diameter_px / scale.rbc_diameter_px)
+    grid = WorkingGrid(field.width, field.height, shape.rbc_diameter_px / calibration.scale.rbc_diameter_px)
     covered = grid.covered_by(window)
-    light = transmitted_light(
-        pixels, (window.x0, window.y0), (covered.x0, covered.y0, covered.x1, covered.y1), grid.step, LINEAR_LIGHT
-    )
-    x = grid.to_pixels(np.arange(covered.x0, covered.x1, dtype=np.float64))
-    y = grid.to_pixels(np.arange(covered.y0, covered.y1, dtype=np.float64))
-    density = relative_density(
-        light, (2 * x + 1) / grid.width - 1, (2 * y + 1) / grid.height - 1, illumination.coefficients
-    )
-    density[~illumination.is_lit(x, y)] = 0.0
-    first = np.floor(grid.to_grid(centres) - (side - 1) / 2 + 0.5).astype(np.int64) - [covered.x0, covered.y0]
-    for crop, (x0, y0) in zip(crops, first, strict=True):
-        low_x, low_y = max(x0, 0), max(y0, 0)
-        part = density[low_y : max(y0 + side, 0), low_x : max(x0 + side, 0)]
-        rows, columns = slice(low_y - y0, low_y - y0 + part.shape[0]), slice(low_x - x0, low_x - x0 + part.shape[1])
-        crop[:, rows, columns] = part.transpose(2, 0, 1)
+    first = np.floor(grid.to_grid(centres) - (side - 1) / 2 + 0.5).astype(np.int64)
+    for rows in _blocks(first):
+        (x0, y0), (x1, y1) = first[rows].min(axis=0).tolist(), (first[rows].max(axis=0) + side).tolist()
+        shown = Window(x0, y0, x1, y1).intersect(covered)
+        if shown.area:
+            density = _density(pixels, window, shown, grid, calibration.illumination)
+            for row in rows:
+                _copy(density, first[row] - [shown.x0, shown.y0], crops[row])
     return crops
+
+
+def _blocks(first: NDArray[np.int64]) -> Iterator[NDArray[np.intp]]:
+    """Yield the rows of cells that lie near each other, so that no more than `BLOCK` is resampled at a time."""
+    block = first // BLOCK
+    for one in np.unique(block, axis=0):
+        yield np.flatnonzero((block == one).all(axis=1))
+
+
+def _density(
+    pixels: RGB, window: Window, shown: Window, grid: WorkingGrid, illumination: Illumination
+) -> NDArray[np.float32]:
+    """Return the densities of a window of the grid, shape (height, width, 3)."""
+    light = transmitted_light(
+        pixels, (window.x0, window.y0), (shown.x0, shown.y0, shown.x1, shown.y1), grid.step, LINEAR_LIGHT
+    )
+    x = grid.to_pixels(np.arange(shown.x0, shown.x1, dtype=np.float64))
+    y = grid.to_pixels(np.arange(shown.y0, shown.y1, dtype=np.float64))
+    u, v = (2 * x + 1) / grid.width - 1, (2 * y + 1) / grid.height - 1
+    density = relative_density(light, u, v, illumination.coefficients)
+    density[~illumination.is_lit(x, y)] = 0.0
+    return density
+
+
+def _copy(density: NDArray[np.float32], first: NDArray[np.int64], crop: NDArray[np.float32]) -> None:
+    """Fill a crop whose first corner lies there with as much as was computed."""
+    x0, y0 = (int(side) for side in first)
+    low_x, low_y = max(x0, 0), max(y0, 0)
+    part = density[low_y : max(y0 + crop.shape[1], 0), low_x : max(x0 + crop.shape[2], 0)]
+    rows, columns = slice(low_y - y0, low_y - y0 + part.shape[0]), slice(low_x - x0, low_x - x0 + part.shape[1])
+    crop[:, rows, columns] = part.transpose(2, 0, 1)
 
 
 def crop_density(crop: RGB, shape: CropShape, rbc_diameter_px: float | None = None) -> NDArray[np.float32]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from scipy import ndimage
 from skimage.measure import label
 from skimage.segmentation import flood
 
+from hemato_lab.classifiers import crops
 from hemato_lab.classifiers.crops import (
     BLACK,
     TYPICAL_RED_CELL,
@@ -148,6 +150,27 @@ def test_a_crop_has_the_same_bits_from_whatever_window(
         cut_cells(field.read(window), window, calibration, centre, SHAPE),
         cut_cells(pixels, field.window, calibration, centre, SHAPE),
     )
+
+
+def test_cells_are_cut_block_by_block_with_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels = picture()
+    calibration = on_slope(pixels, 20.0)
+    random = np.random.default_rng(5)
+    centres = random.uniform(-10, 100, (40, 2))
+    whole = cut_cells(pixels, calibration.field.window, calibration, centres, SHAPE)
+    largest = 0
+    density = crops._density
+
+    def watched(*args: Any) -> Array:
+        nonlocal largest
+        found = density(*args)
+        largest = max(largest, *found.shape[:2])
+        return found
+
+    monkeypatch.setattr(crops, "BLOCK", 40)
+    monkeypatch.setattr(crops, "_density", watched)
+    np.testing.assert_array_equal(cut_cells(pixels, calibration.field.window, calibration, centres, SHAPE), whole)
+    assert 0 < largest <= 40 + SHAPE.side
 
 
 def test_the_dark_surround_is_background() -> None:
