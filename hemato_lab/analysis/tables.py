@@ -84,13 +84,20 @@ def _method(analysis: Analysis) -> Iterable[str]:
 
 
 def cautions(analysis: Analysis) -> Table:
-    """List every quality check that a field did not pass, and what that spoils: to be read before the estimates."""
+    """List every quality check that a field did not pass, and what that spoils: to be read before the estimates.
+
+    Fields in which a check was not assessed have a row of their own, so that they do not hide those that failed it.
+    """
     verdicts = {name: gates for name, gates in analysis.quality.items() if isinstance(gates, Mapping)}
     rows = []
     for key, check in wording.CHECKS.items():
         failed = {name: gates[key] for name, gates in verdicts.items() if _failed(gates.get(key))}
-        if failed:
-            rows.append((check.heading, _failed_fields(failed, len(verdicts)), check.spoils))
+        unknown = {name: verdict for name, verdict in failed.items() if verdict.startswith(wording.NOT_ASSESSED)}
+        wrong = {name: verdict for name, verdict in failed.items() if name not in unknown}
+        if wrong:
+            rows.append((check.heading, _failed_fields(wrong, len(verdicts)), check.spoils))
+        if unknown:
+            rows.append((check.heading, _failed_fields(unknown, len(verdicts)), wording.SPOILT_UNNOTICED))
     return Table("Quality warnings", ("check", "what is wrong", "what it spoils"), tuple(rows))
 
 

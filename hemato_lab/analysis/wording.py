@@ -111,7 +111,7 @@ MEASUREMENTS: Final = {
         "Every red cell found, over the usable area; usually above the estimate, as cells cut by the border are in.",
     ),
     "overlap_share": Measurement(
-        "Overlapping red cells, %", "Share of the red cells found that overlap or touch others.", percent=True
+        "Overlapping red cells, %", "Share of the red cells measured that overlap or touch others.", percent=True
     ),
     "explained_share": Measurement(
         "Stained area within cells, %",
@@ -120,6 +120,11 @@ MEASUREMENTS: Final = {
     ),
 }
 """By the key in a report's ``quality``."""
+
+NOT_ASSESSED: Final = "not assessed"
+"""How the verdict of a check begins that could not be made."""
+SPOILT_UNNOTICED: Final = "Not known: what this check warns of may be there unnoticed."
+"""What suffers where a check was not made."""
 
 DETECTORS: Final = {
     "onnx": "networks trained on real smears; names of cells are candidates to be looked at",

@@ -39,7 +39,7 @@ def detection_table(result: Mapping[str, Any]) -> str:
 
 
 def crop_table(result: Mapping[str, Any]) -> str:
-    """Return the text of a crop result (`hemato_lab.evaluation.classification`)."""
+    """Return the text of a crop result (`hemato_lab.evaluation.classification`), or of marked cells."""
     title = f"{result['dataset']} {result['split']}: {_counted(result['crops'], 'crop')}"
     lines = [
         f"{title}, classifier {result['classifier']}",
@@ -58,6 +58,9 @@ def crop_table(result: Mapping[str, Any]) -> str:
     if result["left_out"]:
         named = ", ".join(f"{name} {number}" for name, number in result["left_out"].items())
         lines.append(f"left out, no name of the classifier fits: {named}")
+    if result.get("refused"):  # only fields can be
+        counted = f"{_counted(result['cells_refused'], 'cell')} counted as unknown and wrong"
+        lines += [f"{line}; {counted}" for line in _refused_line(result)]
     return "\n".join([*lines, *_ending(result)])
 
 

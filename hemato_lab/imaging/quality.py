@@ -1,6 +1,7 @@
 """Is a field fit to be read? Focus, exposure, background, stain and monolayer (DOMAIN.md sections 2.4 and 8).
 
-Each check measures one thing, compares it with limits and says so; none of them stops the analysis.
+Each check measures one thing, compares it with limits and says so; none of them stops the analysis. What was not
+measured is never said to be "ok": the check says "not assessed" and why.
 """
 
 from __future__ import annotations
@@ -121,6 +122,7 @@ def quality_gates(
     overlapped: int,
     area_mm2: float,
     scale_disagreement: float | None,
+    overlap_measured: int | None = None,
 ) -> dict[str, Any]:
     """Judge a field.
 
@@ -135,22 +137,26 @@ def quality_gates(
     area_mm2 : float
         Lit area of the field.
     scale_disagreement : float or None
-        Of the smear's scale and the ruler in this field, None where the ruler did not read.
+        Of the smear's scale and the ruler in this field, None where the ruler refused or did not look.
+    overlap_measured : int or None
+        Of how many of the red cells it was measured whether they were split; None: of all.
 
     Returns
     -------
     dict
-        For each check ``"ok"`` or what is wrong, and the measured values, rounded; JSON-ready.
+        For each check ``"ok"``, what is wrong, or ``"not assessed: "`` and why; and the measured values, rounded, None
+        where nothing was measured; JSON-ready.
     """
     red_cells = content.red_cells
     per_mm2 = red_cells / area_mm2 if area_mm2 > 0 else 0.0
-    overlap = overlapped / red_cells if red_cells else 0.0
+    measured = red_cells if overlap_measured is None else overlap_measured
+    overlap = overlapped / measured if measured else None
     return {
         "focus": _focus(optics),
         "exposure": _exposure(optics),
         "background": _background(optics),
         "stain": _stain(optics),
-        "monolayer": _monolayer(red_cells, per_mm2, overlap),
+        "monolayer": _monolayer(red_cells, per_mm2, measured, overlap),
         "content": content.verdict,
         "scale": _scale(scale_disagreement),
         "edge_width_um": round(optics.edge_width_um, 2),
@@ -160,7 +166,7 @@ def quality_gates(
         "red_cell_density": round(optics.red_cell_density, 3),
         "lit_share": round(optics.lit_share, 3),
         "red_cells_per_mm2": round(per_mm2),
-        "overlap_share": round(overlap, 3),
+        "overlap_share": None if overlap is None else round(overlap, 3),
         "explained_share": None if content.explained_share is None else round(content.explained_share, 3),
     }
 
@@ -202,18 +208,25 @@ def _stain(optics: FieldOptics) -> str:
     return "ok"
 
 
-def _monolayer(red_cells: int, per_mm2: float, overlap: float) -> str:
+def _monolayer(red_cells: int, per_mm2: float, measured: int, overlap: float | None) -> str:
     low, high = MONOLAYER_PER_MM2
     if red_cells < FEWEST_FOR_MONOLAYER:
         return "not assessed: too few red cells"
     if per_mm2 < low:
         return "too thin"
+    if overlap is None or measured < FEWEST_FOR_MONOLAYER:
+        # Density alone can tell that a film is too thick, but not that its cells lie side by side.
+        if per_mm2 > high:
+            return f"too thick: {per_mm2:.0f} red cells per mm2, overlap not assessed"
+        return f"not assessed: overlap measured in {'too few' if measured else 'none'} of the red cells"
     if per_mm2 > high or overlap > LARGEST_OVERLAP_SHARE:
         return f"too thick: {100 * overlap:.0f} % of the red cells overlap or touch"
     return "ok"
 
 
 def _scale(disagreement: float | None) -> str:
-    if disagreement is not None and abs(disagreement) > LARGEST_DISAGREEMENT:
+    if disagreement is None:
+        return "not assessed: no red-cell size was read from this field"
+    if abs(disagreement) > LARGEST_DISAGREEMENT:
         return f"red cells of this field differ from the scale by {100 * disagreement:+.0f} %"
     return "ok"

@@ -213,11 +213,14 @@ def _quality(
         calibration = calibrations[index]
         found = detections.select(detections["field"] == index)
         red = found.select(found.of_kind(RBC))
-        overlapped = np.nan_to_num(red.columns.get("overlapped", np.zeros(len(red))))
+        overlapped = red.columns.get("overlapped", np.full(len(red), np.nan))
+        # Cells that were not outlined are neither apart nor split: they say nothing about the share.
+        measured = np.isfinite(overlapped)
         quality[field.name] = quality_gates(
             measure_optics(field, calibration),
             content_of(calibration, found),
-            overlapped=int(np.count_nonzero(overlapped)),
+            overlapped=int(np.count_nonzero(overlapped[measured])),
+            overlap_measured=int(np.count_nonzero(measured)),
             area_mm2=reading.scale.area_mm2(calibration.lit_pixels),
             scale_disagreement=reading.disagreement(index),
         )

@@ -135,10 +135,11 @@ def _left_out(folder: Path | None) -> Iterator[Row]:
 
 
 def _kept(result: dict[str, Any]) -> dict[str, Any]:
-    """Leave out lists of files and what every result has."""
+    """Leave out lists of files, but for their lengths, and what every result has."""
     dropped = {"skipped", "refused", "notice", "confusion", "resamples"}
     kept = {name: value for name, value in result.items() if name not in dropped}
     kept["number_refused"] = len(result.get("refused", ()))
+    kept["number_skipped"] = len(result.get("skipped", ()))
     if "confusion" in result:
         kept["called_blast"] = {
             name: answers["blast"] for name, answers in result["confusion"].items() if "blast" in answers

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from hemato_lab.classifiers.base import Classification
-from hemato_lab.errors import ConfigError, InputError, UnreadableInputError
+from hemato_lab.errors import ConfigError, InputError, ScaleNotCredibleError, UnreadableInputError
 from hemato_lab.evaluation.dataset import DetectionSet
-from hemato_lab.evaluation.marked_cells import evaluate_marked_cells
+from hemato_lab.evaluation.marked_cells import REFUSED, evaluate_marked_cells
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -138,6 +138,64 @@ def test_an_image_that_cannot_be_read_is_skipped_with_its_cells(build: Build) ->
 
     with pytest.raises(InputError, match="is empty"):
         evaluate_marked_cells(dataset, Named(), always_failing, split="test")
+
+
+def refusing(*refused: str) -> Callable[..., Classification]:
+    """Answer as `by_place`, but for images of these names, which are refused, and 009, which cannot be read."""
+
+    def classify(path: Path, centres: NDArray[np.float64], diameter: float | None) -> Classification:
+        if path.stem in refused:
+            raise ScaleNotCredibleError("its scale cannot be told", subject=path.name)
+        if path.stem == "009":
+            raise UnreadableInputError("is empty", subject=path.name)
+        return by_place(path, centres, diameter)
+
+    return classify
+
+
+def test_the_cells_of_a_refused_image_count_as_unknown_and_wrongly_named(build: Build) -> None:
+    """They stay in the denominator, and no name gets an answer that nobody gave."""
+    sickle, ring = ("sickle cell", 50.0, 50.0, 40.0), ("ring trophozoite", 150.0, 50.0, 40.0)
+    unsure = ("sickle cell", 50.0, 300.0, 40.0)
+    dataset = build([[sickle, ring, ring], [sickle, sickle, ring, ("WBC", 300, 50, 80)], [unsure]])
+    result = evaluate_marked_cells(dataset, Named(), refusing("001"), split="test").to_json()
+    assert (result["refused"], result["cells_refused"], result["skipped"]) == (["images/001.jpg"], 3, [])
+    assert (result["crops"], result["groups"]) == (7, 3)
+    # four cells that are named, all rightly but one of them unsurely, and three that are not
+    assert result["accuracy"] == pytest.approx(4 / 7, abs=1e-6)
+    assert (result["unknown"], result["accuracy_known"]) == (pytest.approx(4 / 7, abs=1e-6), 1.0)
+    assert result["confusion"] == {
+        "ring trophozoite": {"RBC": 0, "ring trophozoite": 2, "sickle cell": 0, REFUSED: 1},
+        "sickle cell": {"RBC": 0, "ring trophozoite": 0, "sickle cell": 2, REFUSED: 2},
+    }
+    for name, recall in (("sickle cell", 0.5), ("ring trophozoite", 2 / 3)):
+        scores = result["classes"][name]
+        assert (scores["precision"], scores["recall"]) == (1.0, pytest.approx(recall, abs=1e-6)), "no name is made up"
+    assert result["left_out"] == {"WBC": 1}
+
+
+@pytest.mark.parametrize("classes", [CLASSES, CLASSES[::-1], (*CLASSES, "schizont", "trophozoite")])
+def test_a_refused_image_is_right_by_chance_in_no_order_of_names(build: Build, classes: tuple[str, ...]) -> None:
+    """Nor where several classes stand for one name, whose even probabilities would add up."""
+    marks = [[(name, 50.0, 50.0, 40.0)] for name in ("sickle cell", "ring trophozoite", "trophozoite", "RBC")]
+    numbers = [f"{number:03d}" for number in range(4)]
+    result = evaluate_marked_cells(build(marks), Named(classes), refusing(*numbers), split="test").to_json()
+    assert (result["crops"], result["accuracy"], result["unknown"], result["accuracy_known"]) == (4, 0.0, 1.0, None)
+    assert result["cells_refused"] == 4
+    assert {row[REFUSED] for row in result["confusion"].values()} <= {1, 2}
+    # the surest answer has an even share of all: names and the refusal
+    assert result["ece"] == pytest.approx(1 / len(next(iter(result["confusion"].values()))), abs=1e-6)
+
+
+def test_refused_images_are_no_skipped_ones(build: Build) -> None:
+    right = ("sickle cell", 50.0, 50.0, 40.0)
+    dataset = build([[right], *[[]] * 7, [right] * 2, [right] * 3])
+    result = evaluate_marked_cells(dataset, Named(), refusing("008"), split="test").to_json()
+    assert result["skipped"] == [{"file": "images/009.jpg", "reason": "is empty"}]
+    assert (result["refused"], result["cells_refused"], result["crops"]) == (["images/008.jpg"], 2, 3)
+    none = evaluate_marked_cells(dataset, Named(), refusing(), split="test").to_json()
+    assert (none["refused"], none["cells_refused"], none["crops"]) == ([], 0, 3)
+    assert REFUSED not in none["confusion"]["sickle cell"]
 
 
 def test_a_classifier_of_other_cells_is_refused(build: Build) -> None:

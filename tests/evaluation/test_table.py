@@ -119,6 +119,17 @@ def test_crop_figures_are_listed() -> None:
     assert lines[-1] == NOTICE
 
 
+def test_marked_cells_of_refused_images_are_told() -> None:
+    assert "refused" not in crop_table(crop_result())
+    none = {**crop_result(), "refused": [], "cells_refused": 0}
+    assert "refused" not in crop_table(none)
+    some = {**crop_result(), "refused": ["images/a.jpg", "images/b.jpg"], "cells_refused": 7}
+    assert (
+        "refused, no credible scale: images/a.jpg, images/b.jpg; 7 cells counted as unknown and wrong"
+        in crop_table(some).splitlines()
+    )
+
+
 def test_the_scale_of_crops_is_told_as_far_as_it_is_known() -> None:
     for origin in ("cells on black", "unknown"):
         unmeasured = {"rbc_diameter_px": None, "origin": origin}

@@ -36,7 +36,7 @@ def optics_of(phantom: Phantom) -> FieldOptics:
     return measure_optics(field, calibrate(field, Scale.from_um_per_px(recipe.um_per_px)))
 
 
-def gates_of(phantom: Phantom, disagreement: float | None = None) -> dict[str, Any]:
+def gates_of(phantom: Phantom, disagreement: float | None = 0.0) -> dict[str, Any]:
     """Gates of a field with the counts of its truth."""
     field, truth, recipe = phantom
     red = np.array([vocabulary.detector_class(name) == vocabulary.RBC for name in truth["name"].tolist()], bool)
@@ -74,11 +74,12 @@ def test_too_much_light_is_told_from_too_little(phantom: Callable[..., Phantom])
 
 
 def test_an_empty_field_is_not_assessed_rather_than_good(phantom: Callable[..., Phantom]) -> None:
-    gates = gates_of(phantom("normal", 0.125, *NO_CELLS))
-    for gate in ("focus", "stain", "monolayer"):
+    gates = gates_of(phantom("normal", 0.125, *NO_CELLS), disagreement=None)
+    for gate in ("focus", "stain", "monolayer", "scale"):
         assert gates[gate].startswith("not assessed")
-    assert (gates["exposure"], gates["scale"]) == ("ok", "ok")
+    assert gates["exposure"] == "ok"
     assert gates["edge_width_um"] == gates["red_cell_density"] == gates["red_cells_per_mm2"] == 0
+    assert gates["overlap_share"] is None
 
 
 def test_outlines_widen_with_the_blur_whatever_the_magnification(phantom: Callable[..., Phantom]) -> None:
@@ -115,7 +116,7 @@ COUNTS: dict[str, Any] = {
     "content": FieldContent(0.9, 80, 1, 4),
     "overlapped": 4,
     "area_mm2": 0.01,
-    "scale_disagreement": None,
+    "scale_disagreement": 0.0,
 }
 
 
@@ -137,10 +138,39 @@ def test_the_monolayer_by_density_and_overlap(good: FieldOptics, change: dict[st
     assert quality_gates(good, **{**COUNTS, **change})["monolayer"].startswith(expected)
 
 
+DENSE = {"content": FieldContent(0.9, 140, 1, 4)}
+
+
+@pytest.mark.parametrize(
+    ("change", "verdict", "share"),
+    [
+        # 80 red cells, 4 of them split: 5 % of all, more of those that were measured
+        ({"overlap_measured": 80}, "ok", 0.05),
+        ({"overlap_measured": 40}, "ok", 0.1),
+        ({"overlap_measured": 16}, "too thick: 25 % of the red cells overlap or touch", 0.25),
+        ({"overlap_measured": 9}, "not assessed: overlap measured in too few of the red cells", 0.444),
+        ({"overlap_measured": 0, "overlapped": 0}, "not assessed: overlap measured in none of the red cells", None),
+        # what density alone can tell is told all the same
+        (
+            {"overlap_measured": 0, "overlapped": 0, **DENSE},
+            "too thick: 14000 red cells per mm2, overlap not assessed",
+            None,
+        ),
+        ({"overlap_measured": 0, "overlapped": 0, "area_mm2": 0.1}, "too thin", None),
+    ],
+)
+def test_the_share_of_overlap_is_of_the_cells_that_were_measured(
+    good: FieldOptics, change: dict[str, Any], verdict: str, share: float | None
+) -> None:
+    gates = quality_gates(good, **{**COUNTS, **change})
+    assert (gates["monolayer"], gates["overlap_share"]) == (verdict, share)
+
+
 @pytest.mark.parametrize(
     ("disagreement", "expected"),
     [
-        (None, "ok"),
+        (None, "not assessed: no red-cell size was read from this field"),
+        (0.0, "ok"),
         (0.14, "ok"),
         (-0.14, "ok"),
         (0.16, "differ from the scale by +16 %"),
