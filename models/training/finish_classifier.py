@@ -30,6 +30,10 @@ MIRRORED: Final = ("white-cells", "malaria")
 """Classifiers of few cells a field, which can afford to look at each four times."""
 LOOK_AGAIN_BELOW: Final = {"red-cell-shape": 0.8}
 """Probability below which others do so: on validation crops a fifth of the cells give all that four looks bring."""
+ADJUSTMENT: Final = {"red-cell-shape": 0.2}
+"""By this times the logarithm of how common a class is in training its logit is lowered (Menon et al., Long-tail
+learning via logit adjustment, ICLR 2021): few patients have the mixture of the training patients. Chosen on validation
+crops."""
 KNOWN_SHARE: Final = 0.005
 """Share of the validation crops whose evidence may lie below the line from which on a crop is known."""
 LEAST_CONFIDENCE: Final = {"white-cells": 0.5, "red-cell-shape": 0.5, "malaria": 0.0}
@@ -48,6 +52,10 @@ def main() -> None:
     task = TASKS[options.name]
     network = CellNetwork(len(task.classes), task.widths)
     network.load_state_dict(torch.load(options.run / "checkpoint.pt", weights_only=True)["averaged"])
+    if task.name in ADJUSTMENT:
+        trained = load_cells(task, options.datasets, options.run.parent / "cache", "train")
+        with torch.no_grad():
+            network.classes.bias -= ADJUSTMENT[task.name] * torch.from_numpy(np.log(shares(trained))).float()
     seen: nn.Module = MirroredViews(network) if task.name in MIRRORED else network
     seen.eval()
     kept = load_cells(task, options.datasets, options.run.parent / "cache", "val")
@@ -61,6 +69,14 @@ def main() -> None:
     data = to_onnx(seen, (side, side), {"logits": False, "features": False}, metadata)
     path = ship(data, options.out, task.name)
     print(json.dumps({key: metadata[key] for key in ("calibration", "unknown")}), path)
+
+
+def shares(cells: Cells) -> NDArray[np.float64]:
+    """Return how common each class is, counted in the real set that has most of it; shape (classes,)."""
+    single = cells.allowed.sum(axis=1) == 1
+    sources = [source for source in np.unique(cells.source) if source != "phantom"]
+    counts = np.max([cells.allowed[single & (cells.source == source)].sum(axis=0) for source in sources], axis=0)
+    return np.asarray(np.maximum(counts, 1) / np.maximum(counts, 1).sum())
 
 
 @torch.no_grad()
