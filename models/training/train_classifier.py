@@ -7,7 +7,6 @@ again.
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +17,7 @@ import torch
 from models.training.augmentation import photographed_differently
 from models.training.cells import TASKS, load_cells
 from models.training.network import CellNetwork
+from models.training.options import settle, training_options
 from models.training.schedule import Training
 
 if TYPE_CHECKING:
@@ -46,19 +46,10 @@ PHANTOM_SHARE: Final = 0.25
 
 def main() -> None:
     """Train from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("name", choices=list(TASKS))
-    parser.add_argument("datasets", type=Path)
-    parser.add_argument("run", type=Path)
-    parser.add_argument("--steps", type=int, default=2500)
+    parser = training_options(__doc__, steps=2500, rate=RATE, check_every=250, names=list(TASKS))
     parser.add_argument("--start", type=Path, help="checkpoint whose averaged weights to start from")
-    parser.add_argument("--rate", type=float, default=RATE)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--check-every", type=int, default=250)
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    cv2.setNumThreads(1)
-    torch.manual_seed(SEED)
+    settle(options.threads, SEED)
     task = TASKS[options.name]
     cache = options.run.parent / "cache"
     cells = load_cells(task, options.datasets, cache, "train")

@@ -7,17 +7,16 @@ cache lie; a stopped run goes on when started again.
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import cv2
 import numpy as np
 import torch
 
 from models.training.detector_crops import cut
 from models.training.marked_fields import CHANNELS, load_fields
 from models.training.network import CentreNetwork
+from models.training.options import settle, training_options
 from models.training.schedule import Training
 
 if TYPE_CHECKING:
@@ -43,19 +42,11 @@ CLASS_WEIGHTS: Final = (1.0, 3.0, 3.0, 3.0)
 
 def main() -> None:
     """Train from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("datasets", type=Path)
-    parser.add_argument("run", type=Path)
-    parser.add_argument("--steps", type=int, default=9000)
+    parser = training_options(__doc__, steps=9000, rate=RATE, check_every=500)
     parser.add_argument("--without", default="", help="leave one set out")
     parser.add_argument("--start", type=Path, help="checkpoint whose averaged weights to start from")
-    parser.add_argument("--rate", type=float, default=RATE)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--check-every", type=int, default=500)
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    cv2.setNumThreads(1)
-    torch.manual_seed(SEED)
+    settle(options.threads, SEED)
     shares = {name: share for name, share in SHARES.items() if name != options.without}
     cache = options.run.parent / "cache"
     fields = {name: load_fields(options.datasets, cache, [name], ["train"]) for name in shares}

@@ -7,17 +7,16 @@ besides, with little weight: what a parasite is not helps to tell what it is.
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import cv2
 import numpy as np
 import torch
 
 from models.training.detector_crops import PARASITE_VIEW, cut
 from models.training.marked_fields import CHANNELS, load_fields
 from models.training.network import ParasiteNetwork
+from models.training.options import settle, training_options
 from models.training.pasted_cells import load_spare_cells, with_pasted_cells
 from models.training.schedule import Training
 
@@ -46,18 +45,10 @@ CLASS_WEIGHTS: Final = (0.2, 0.2, 0.2, 1.0)
 
 def main() -> None:
     """Train from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("datasets", type=Path)
-    parser.add_argument("run", type=Path)
-    parser.add_argument("--steps", type=int, default=12000)
+    parser = training_options(__doc__, steps=12000, rate=RATE, check_every=250)
     parser.add_argument("--start", type=Path, help="checkpoint whose averaged weights to start from")
-    parser.add_argument("--rate", type=float, default=RATE)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--check-every", type=int, default=250)
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    cv2.setNumThreads(1)
-    torch.manual_seed(SEED)
+    settle(options.threads, SEED)
     cache = options.run.parent / "cache"
     fields = {name: load_fields(options.datasets, cache, [name], ["train"]) for name in SHARES}
     kept = {name: load_fields(options.datasets, cache, [name], ["val"]) for name in SHARES}

@@ -6,16 +6,14 @@ the extra ``train``. A stopped run goes on when started again.
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import cv2
 import numpy as np
 import torch
 
 from models.training.marked_fields import load_fields
 from models.training.network import SizeNetwork
+from models.training.options import settle, training_options
 from models.training.ruler_crops import OTHER_THINGS_SHARE, SIZES, load_pictures, other_thing, sized_crop
 from models.training.schedule import Training
 
@@ -42,18 +40,10 @@ SEED: Final = 27
 
 def main() -> None:
     """Train from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("datasets", type=Path)
-    parser.add_argument("run", type=Path)
-    parser.add_argument("--steps", type=int, default=4000)
+    parser = training_options(__doc__, steps=4000, rate=RATE, check_every=250)
     parser.add_argument("--without", nargs="*", default=[], help="sets to leave out")
-    parser.add_argument("--rate", type=float, default=RATE)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--check-every", type=int, default=250)
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    cv2.setNumThreads(1)
-    torch.manual_seed(SEED)
+    settle(options.threads, SEED)
     cache = options.run.parent / "cache"
     shares = {name: share for name, share in SHARES.items() if name not in options.without}
     fields = {name: load_fields(options.datasets, cache, [name], ["train"]) for name in shares}
