@@ -5,9 +5,9 @@ Names follow the one finding name that the vendor's document shows (``ring troph
 classes), its lineage, the population its percentage refers to, and a colour.
 
 Colours are from Paul Tol's colour-blind-safe "bright", "vibrant" and "muted" schemes (SRON/EPS/TN/09-002): the three
-detector classes are told apart by "bright" blue, red and yellow; what is unremarkable is grey, malaria
-parasites have the loud hues of "vibrant", and other finer findings repeat the nine "muted" ones, so that a legend
-always names them too.
+detector classes are told apart by "bright" blue, red and yellow; what is unremarkable is grey and what is unknown
+black, malaria parasites have the loud hues of "vibrant", and other finer findings repeat the nine "muted" ones, so that
+a legend always names them too.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Kind = Literal["cell", "inclusion", "arrangement", "population"]
 _MUTED = ("#332288", "#88CCEE", "#44AA99", "#117733", "#999933", "#DDCC77", "#CC6677", "#882255", "#AA4499")
 _VIBRANT = ("#CC3311", "#EE7733", "#EE3377", "#0077BB")
 _UNCOLOURED = "#BBBBBB"
-_UNKNOWN = "#88CCEE"
+_UNKNOWN = "#000000"
 
 
 @dataclass(frozen=True, slots=True)

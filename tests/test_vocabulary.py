@@ -165,6 +165,13 @@ def test_parasites_stand_out_from_what_is_unremarkable_to_every_eye(vision: str)
             assert deltaE_ciede2000(seen(term(parasite).colour, vision), seen(term(other).colour, vision)) > 12
 
 
+@pytest.mark.parametrize("unknown", ["uncategorised RBC", "unclassified WBC"])
+def test_what_is_unknown_has_a_colour_of_its_own(unknown: str) -> None:
+    others = [known for name, known in TERMS.items() if name not in {"uncategorised RBC", "unclassified WBC"}]
+    for known in others:
+        assert deltaE_ciede2000(seen(term(unknown).colour, "normal"), seen(known.colour, "normal")) > 12, known.name
+
+
 def test_the_simulation_confuses_red_and_green_as_it_should() -> None:
     red, green = "#BD3B34", "#6E7600"
     assert deltaE_ciede2000(seen(red, "normal"), seen(green, "normal")) > 40

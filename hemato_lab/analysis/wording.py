@@ -108,7 +108,7 @@ MEASUREMENTS: Final = {
     ),
     "red_cells_per_mm2": Measurement(
         "Red cells found per mm²",
-        "Every red cell found, over the usable area; usually above the estimate, as cells cut by the border are in.",
+        "Every red cell found, over the usable area, cut ones too; the estimate counts by the border rule instead.",
     ),
     "overlap_share": Measurement(
         "Overlapping red cells, %", "Share of the red cells measured that overlap or touch others.", percent=True

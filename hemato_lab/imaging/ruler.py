@@ -87,7 +87,7 @@ def read_ruler(field: Field, illumination: Illumination) -> RulerReading:
         raise ScaleNotCredibleError(
             "the size of a red cell cannot be told from this image",
             subject=field.name,
-            hint="state rbc_diameter_px (pixels across a normal red cell) or um_per_px",
+            hint="if it shows a blood film, state rbc_diameter_px (pixels across a normal red cell) or um_per_px",
         )
     return _refined(field, illumination, guess)
 

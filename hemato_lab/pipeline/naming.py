@@ -111,6 +111,8 @@ class CellNamer:
         others = np.setdiff1d(np.flatnonzero(red), infected)
         named.name[others] = UNCATEGORISED
         self._name_shapes(tile, cells, others[cells["on_border"][others] == 0], named)
+        # The shape's probability holds for a cell without a parasite.
+        named.confidence[others] *= 1 - named.parasite[others]
         return cells.with_columns(
             name=named.name.astype(str),
             name_confidence=np.round(named.confidence, 4),

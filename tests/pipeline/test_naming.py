@@ -229,6 +229,10 @@ def test_every_red_cell_from_the_least_score_on_is_looked_at_for_parasites(
     np.testing.assert_allclose(cells["parasite_score"], expected, rtol=0, atol=1e-4)
     assert expected[2] < least < expected[0] < PLANE["threshold"] < expected[1]
     assert cells["name"].tolist() == ["normal RBC", "schizont", "sickle cell"]
+    # A normal cell that may hold a parasite is less surely normal.
+    shape = probabilities(BLUE, "red-cell-shape")[1:].sum()  # sizes count as normal
+    assert cells["name_confidence"][0] == pytest.approx(shape * (1 - expected[0]), abs=1e-4)
+    assert cells["name_confidence"][0] < shape - 0.002
     assert malaria.asked == [3]
 
 
