@@ -13,6 +13,8 @@ from hemato_lab.statistics.overdispersion import Overdispersion, binomial_overdi
 if TYPE_CHECKING:
     from hemato_lab.statistics.counting import FieldCounts
 
+ASSUMED_WBC_PER_UL: Final = 8000.0
+"""White cells per microlitre when no blood count of the patient is given (DOMAIN.md section 2.6)."""
 ASSUMED_RBC_PER_UL: Final = 5.0e6
 """Red cells per microlitre when no blood count of the patient is given (DOMAIN.md section 2.5)."""
 

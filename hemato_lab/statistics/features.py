@@ -11,22 +11,21 @@ too few cells or too little area for it, and says ``not assessed`` only when the
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from hemato_lab.errors import ConfigError
 from hemato_lab.report import FeatureStatistic
-from hemato_lab.statistics.concentrations import (
-    ASSUMED_RBC_PER_UL,
-    FIXED_FACTORS,
-    fixed_factor_concentration,
-    ratio_concentration,
-)
-from hemato_lab.statistics.counting import BORDER_RULE, FieldCounts, count_cells, rolls_up_to
+from hemato_lab.statistics.concentrations import FIXED_FACTORS, fixed_factor_concentration, ratio_concentration
 from hemato_lab.statistics.densities import density
-from hemato_lab.statistics.limits import Limits, clopper_pearson_limits
-from hemato_lab.statistics.overdispersion import Overdispersion, binomial_overdispersion
+from hemato_lab.statistics.estimates import Assumptions, Cells, Estimate, assessed, rounded, spread_of, unknown, where
 from hemato_lab.statistics.rounding import number_text, quantised
+from hemato_lab.statistics.share_features import (
+    blast_density,
+    parasites_by_red_cells,
+    parasites_by_white_cells,
+    parasitised_share,
+)
 from hemato_lab.vocabulary import PLATELET, RBC, WBC
 
 if TYPE_CHECKING:
@@ -37,8 +36,6 @@ if TYPE_CHECKING:
 
 NOT_ASSESSED: Final = "not assessed"
 """The value of a documented statistic that cannot be told."""
-MINIMUM_WBC: Final = 100
-"""White cells below which a share of them is called insufficient (DOMAIN.md section 2.7)."""
 FEWEST_CELLS: Final = 10
 """Cells below which an estimate is no more than an order of magnitude: our own line, where the exact limits of a count
 begin to lie more than a factor of two away (DOMAIN.md section 2.7, whose own minimum counts are for shares)."""
@@ -60,42 +57,6 @@ class StatisticsResult:
 
     documented: Mapping[str, FeatureStatistic]
     extension: Mapping[str, Mapping[str, Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Cells:
-    """What the statistics are made from: the cells of a smear, its fields and scale, counted once a class."""
-
-    detections: Detections
-    field_sizes: Sequence[tuple[int, int]]
-    scale: Scale
-    rbc_per_ul: float
-    excluded_fields: Collection[int]
-    usable_shares: Sequence[float] | None
-    counts: Mapping[str, FieldCounts] = field(init=False)
-
-    def __post_init__(self) -> None:
-        counts = {name: self.count(self.detections, name) for name in (RBC, WBC, PLATELET)}
-        object.__setattr__(self, "counts", counts)
-
-    def count(self, detections: Detections, name: str) -> FieldCounts:
-        """Count a table of cells of one class on these fields."""
-        return count_cells(
-            detections,
-            self.field_sizes,
-            self.scale,
-            name,
-            excluded_fields=self.excluded_fields,
-            usable_shares=self.usable_shares,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A value and its details; no value, and the reason among the details, when it cannot be told."""
-
-    value: float | None
-    details: Mapping[str, Any]
 
 
 class Statistic(NamedTuple):
@@ -124,27 +85,6 @@ def wbc_density(cells: Cells) -> Estimate:
     return _density(cells, WBC)
 
 
-def blast_density(cells: Cells) -> Estimate:
-    """Blasts per 100 white cells, nucleated red cells excluded (DOMAIN.md section 2.1)."""
-    method = "blasts per 100 white cells; exact Clopper-Pearson limits, widened by the spread of the fields"
-    white = cells.counts[WBC]
-    if white.n == 0:
-        return _unknown("no white cell was counted", method)
-    blasts = cells.count(cells.detections.select(rolls_up_to(cells.detections["name"], "blast")), WBC)
-    spread = binomial_overdispersion(blasts.cells, white.cells)
-    limits = spread.widen(clopper_pearson_limits(blasts.n, white.n), blasts.n / white.n, highest=1.0).scaled(100)
-    details = {
-        "n": blasts.n,
-        "n_reference": white.n,
-        **_where(white),
-        "limits_95": _rounded(limits),
-        "overdispersion": _spread(spread),
-        "insufficient_count": white.n < MINIMUM_WBC,
-        "remarks": _on_share(white.n),
-    }
-    return Estimate(100 * blasts.n / white.n, _assessed(method, details))
-
-
 def wbc_concentration(cells: Cells) -> Estimate:
     """White cells per microlitre, estimated from the ratio to red cells."""
     return _concentration(cells, WBC)
@@ -162,6 +102,9 @@ STATISTICS: Final = {
     "wbc-density": Statistic("/mm2", wbc_density),
     "wbc-concentration": Statistic("10*3/uL", wbc_concentration),
     "platelet-concentration": Statistic("10*3/uL", platelet_concentration),
+    "parasitaemia": Statistic("%", parasitised_share),
+    "parasite-concentration": Statistic("/uL", parasites_by_red_cells),
+    "parasite-concentration-by-white-cells": Statistic("/uL", parasites_by_white_cells),
 }
 """Every statistic by its kebab-case key, in the order of the report."""
 
@@ -171,7 +114,7 @@ def feature_statistics(
     field_sizes: Sequence[tuple[int, int]],
     scale: Scale,
     *,
-    rbc_per_ul: float = ASSUMED_RBC_PER_UL,
+    assumptions: Assumptions | None = None,
     not_assessed: Mapping[str, str],
     excluded_fields: Collection[int] = (),
     usable_shares: Sequence[float] | None = None,
@@ -186,8 +129,8 @@ def feature_statistics(
         Of every field in pixels, in the order that the column ``field`` refers to.
     scale : Scale
         Pixel size and its uncertainty.
-    rbc_per_ul : float
-        Red cells per microlitre: the patient's blood count, or the stated assumption.
+    assumptions : Assumptions, optional
+        Concentrations of red and white cells; default the usual assumptions.
     not_assessed : mapping of str to str
         Keys that this run could not assess and why, for example blast-density when no classifier told blasts apart;
         a classification that was not done must not be reported as none found.
@@ -203,17 +146,28 @@ def feature_statistics(
     Raises
     ------
     ConfigError
-        If a cell lies in a field that is not listed, a key of `not_assessed` is unknown, or `rbc_per_ul` is not
-        positive.
+        If a cell lies in a field that is not listed, a key of `not_assessed` is unknown, or the red-cell
+        concentration is not positive.
     """
-    if unknown := sorted(set(not_assessed) - set(STATISTICS)):
-        raise ConfigError(f"unknown statistic {unknown[0]!r}", hint="known are " + ", ".join(STATISTICS))
-    cells = Cells(detections, field_sizes, scale, rbc_per_ul, excluded_fields, usable_shares)
+    cells = Cells(detections, field_sizes, scale, assumptions or Assumptions(), excluded_fields, usable_shares)
+    return statistics_of(cells, not_assessed=not_assessed)
+
+
+def statistics_of(cells: Cells, *, not_assessed: Mapping[str, str]) -> StatisticsResult:
+    """Compute every statistic of cells that are counted already; see `feature_statistics`.
+
+    Raises
+    ------
+    ConfigError
+        If a key of `not_assessed` is unknown, or the red-cell concentration is not positive.
+    """
+    if strangers := sorted(set(not_assessed) - set(STATISTICS)):
+        raise ConfigError(f"unknown statistic {strangers[0]!r}", hint="known are " + ", ".join(STATISTICS))
     documented: dict[str, FeatureStatistic] = {}
     extension: dict[str, Mapping[str, Any]] = {}
     for key, statistic in STATISTICS.items():
         refused = key in not_assessed
-        estimate = _unknown(not_assessed[key], "none was run") if refused else statistic.compute(cells)
+        estimate = unknown(not_assessed[key], "none was run") if refused else statistic.compute(cells)
         if estimate.value is not None or refused or key in DOCUMENTED_KEYS:
             documented[key] = statistic.entry(estimate)
             extension[key] = estimate.details
@@ -225,13 +179,13 @@ def _density(cells: Cells, name: str) -> Estimate:
     method = "cells per area; exact Poisson limits, widened by the spread of the fields"
     found = density(counts, cells.scale)
     if found is None:
-        return _unknown("no field on which cells can be counted", method)
+        return unknown("no field on which cells can be counted", method)
     details = {
         "n": counts.n,
-        **_where(counts),
-        "limits_95": _rounded(found.limits),
-        "limits_95_with_scale": _rounded(found.limits_with_scale),
-        "overdispersion": _spread(found.overdispersion),
+        **where(counts),
+        "limits_95": rounded(found.limits),
+        "limits_95_with_scale": rounded(found.limits_with_scale),
+        "overdispersion": spread_of(found.overdispersion),
         "scale": {
             "um_per_px": quantised(cells.scale.um_per_px),
             "origin": cells.scale.origin,
@@ -240,7 +194,7 @@ def _density(cells: Cells, name: str) -> Estimate:
         "insufficient_count": counts.n < FEWEST_CELLS,
         "remarks": _on_count(counts.n, "cell"),
     }
-    return Estimate(found.per_mm2, _assessed(method, details))
+    return Estimate(found.per_mm2, assessed(method, details))
 
 
 def _concentration(cells: Cells, name: str) -> Estimate:
@@ -249,18 +203,17 @@ def _concentration(cells: Cells, name: str) -> Estimate:
         "estimate: ratio to red cells on the same fields times the red-cell concentration; exact limits of a ratio of "
         "Poisson counts, widened by the spread of the fields"
     )
-    found, per_area = ratio_concentration(counts, red, cells.rbc_per_ul), density(counts, cells.scale)
+    found, per_area = ratio_concentration(counts, red, cells.assumptions.rbc_per_ul), density(counts, cells.scale)
     if found is None or per_area is None:
-        return _unknown("no red cell was counted", method)
+        return unknown("no red cell was counted", method)
     rule = FIXED_FACTORS[name]
-    assumed = "assumed" if cells.rbc_per_ul == ASSUMED_RBC_PER_UL else "as given by the user"
     details = {
-        "assumption": f"red-cell concentration {number_text(cells.rbc_per_ul / 1e6)} 10*6/uL, {assumed}",
+        "assumption": cells.assumptions.of_red_cells,
         "n": counts.n,
         "n_reference": red.n,
-        **_where(counts),
-        "limits_95": _rounded(found.limits.scaled(1e-3)),
-        "overdispersion": _spread(found.overdispersion),
+        **where(counts),
+        "limits_95": rounded(found.limits.scaled(1e-3)),
+        "overdispersion": spread_of(found.overdispersion),
         "fixed_factor_for_comparison": {
             "value": quantised(fixed_factor_concentration(per_area.per_mm2, rule) * 1e-3),
             "rule": rule.wording,
@@ -268,7 +221,7 @@ def _concentration(cells: Cells, name: str) -> Estimate:
         "insufficient_count": min(counts.n, red.n) < FEWEST_CELLS,
         "remarks": [*_on_count(counts.n, "cell"), *_on_count(red.n, "red cell")],
     }
-    return Estimate(found.per_ul * 1e-3, _assessed(method, details))
+    return Estimate(found.per_ul * 1e-3, assessed(method, details))
 
 
 def _on_count(n: int, what: str) -> list[str]:
@@ -278,33 +231,3 @@ def _on_count(n: int, what: str) -> list[str]:
     if n < FEWEST_CELLS:
         return [f"from {n} {what}{'' if n == 1 else 's'} only: no more than an order of magnitude"]
     return []
-
-
-def _on_share(white_cells: int) -> list[str]:
-    """Return what must be said of a share of few white cells."""
-    if white_cells >= MINIMUM_WBC:
-        return []
-    counted = "1 white cell" if white_cells == 1 else f"{white_cells} white cells"
-    return [f"from {counted} only: a share needs {MINIMUM_WBC}"]
-
-
-def _unknown(reason: str, method: str) -> Estimate:
-    return Estimate(None, {"assessed": False, "reason": reason, "method": method})
-
-
-def _assessed(method: str, details: Mapping[str, Any]) -> dict[str, Any]:
-    return {"assessed": True, "method": method, **details, "border_rule": BORDER_RULE}
-
-
-def _where(counts: FieldCounts) -> dict[str, Any]:
-    return {"fields": counts.fields, "area_mm2": quantised(counts.total_area_mm2)}
-
-
-def _rounded(limits: Limits) -> list[float]:
-    return [quantised(limits.low), quantised(limits.high)]
-
-
-def _spread(spread: Overdispersion) -> dict[str, Any]:
-    if spread.factor is None:
-        return {"estimable": False, "fields": spread.fields, "reason": spread.reason}
-    return {"estimable": True, "fields": spread.fields, "factor": quantised(spread.factor)}

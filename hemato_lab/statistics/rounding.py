@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 from typing import Final
 
@@ -17,3 +18,8 @@ def number_text(value: float, digits: int = SIGNIFICANT_DIGITS) -> str:
 def quantised(value: float, digits: int = SIGNIFICANT_DIGITS) -> float:
     """Return a number rounded to significant digits."""
     return float(number_text(value, digits))
+
+
+def written_limit(value: float, digits: int = SIGNIFICANT_DIGITS) -> float | None:
+    """Return a limit rounded to significant digits; None for an infinite one, which JSON cannot hold."""
+    return quantised(value, digits) if math.isfinite(value) else None

@@ -13,7 +13,7 @@ from hemato_lab.detections import Detections
 from hemato_lab.errors import ConfigError
 from hemato_lab.report import FeatureStatistic, Report, report_schema
 from hemato_lab.smear import Scale
-from hemato_lab.statistics import STATISTICS, feature_statistics
+from hemato_lab.statistics import STATISTICS, Assumptions, feature_statistics
 from hemato_lab.statistics.features import DOCUMENTED_KEYS, FEWEST_CELLS
 
 SCALE = Scale.from_um_per_px(0.25)
@@ -34,7 +34,8 @@ def cells(make_table) -> Detections:
 def test_the_documented_shape(cells: Detections):
     result = feature_statistics(cells, SIZES, SCALE, not_assessed=NO_BLASTS)
     assert list(result.documented)[:3] == list(DOCUMENTED_KEYS) == ["rbc-density", "platelet-density", "blast-density"]
-    assert list(result.documented) == list(result.extension) == list(STATISTICS)
+    named = [key for key in STATISTICS if "parasit" not in key]  # these cells were not searched for parasites
+    assert list(result.documented) == list(result.extension) == named
     area = (984 * 784 + 584 * 784) * 0.0625e-6
     assert result.documented["rbc-density"] == FeatureStatistic(f"{90 / area:.4g}", "/mm2")
     assert result.documented["blast-density"] == FeatureStatistic("not assessed", "%")
@@ -108,11 +109,13 @@ def test_the_line_for_few_cells_is_where_limits_pass_a_factor_of_two():
 
 
 def test_a_blood_count_is_used_and_named(cells: Detections):
-    result = feature_statistics(cells, SIZES, SCALE, rbc_per_ul=2.5e6, not_assessed=NO_BLASTS)
+    result = feature_statistics(
+        cells, SIZES, SCALE, assumptions=Assumptions(2.5e6, rbc_origin="stated by the user"), not_assessed=NO_BLASTS
+    )
     assumed = feature_statistics(cells, SIZES, SCALE, not_assessed=NO_BLASTS)
     for key in ("wbc-concentration", "platelet-concentration"):
         assert result.documented[key].number == pytest.approx(assumed.documented[key].number / 2, rel=1e-3)
-        assert result.extension[key]["assumption"].endswith("2.500 10*6/uL, as given by the user")
+        assert result.extension[key]["assumption"].endswith("2.500 10*6/uL, stated by the user")
 
 
 def test_blasts_are_a_share_of_white_cells_when_they_were_assessed(make_table):
@@ -136,7 +139,7 @@ def test_nothing_found_is_zero_where_there_was_something_to_look_at():
     assert result.extension["rbc-density"]["limits_95"][1] > 0
     assert "wbc-concentration" not in result.documented
     assessed = feature_statistics(Detections.empty(), SIZES, SCALE, not_assessed={})
-    assert assessed.extension["blast-density"]["reason"] == "no white cell was counted"
+    assert assessed.extension["blast-density"]["reason"] == "no white cell was found"
 
 
 @pytest.mark.parametrize("sizes", [[], [(1, 1)]])
@@ -161,8 +164,8 @@ def test_any_statistic_can_be_refused_with_its_reason(cells: Detections):
     for key in ("platelet-density", "platelet-concentration"):
         assert result.documented[key].value == "not assessed"
         assert result.extension[key]["reason"] == reason
-    with pytest.raises(ConfigError, match="parasitaemia"):
-        feature_statistics(cells, SIZES, SCALE, not_assessed={"parasitaemia": "no"})
+    with pytest.raises(ConfigError, match="nonsense"):
+        feature_statistics(cells, SIZES, SCALE, not_assessed={"nonsense": "no"})
 
 
 def test_the_result_fits_the_report_and_its_schema(cells: Detections):
