@@ -1,0 +1,253 @@
+"""The findings of a smear: what can be judged is counted, what cannot is listed with the reason."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from hemato_lab.findings.arrangements import (
+    AGGLUTINATION,
+    PLATELET_CLUMP,
+    ROULEAUX,
+    Group,
+    platelet_clumps,
+    red_cell_groups,
+)
+from hemato_lab.findings.grading import grade_of, grade_range
+from hemato_lab.findings.measuring import measurements
+from hemato_lab.findings.model import Circle, Finding, Findings
+from hemato_lab.findings.naming import MEASURED_NAMES, median_diameter_um, ragged_platelets
+from hemato_lab.findings.red_cells import HYPOCHROMIC, POLYCHROMATIC, SPHEROCYTE, judged, measured_shapes, red_cells
+from hemato_lab.statistics.differential import NUCLEATED_RED_CELL, SMUDGE_CELL, white_cells
+from hemato_lab.statistics.parasitaemia import PARASITISED
+from hemato_lab.statistics.shares import ShareEstimate, ratio_of, share_of
+from hemato_lab.vocabulary import PLATELET, RBC, TERMS, WBC, is_a
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from numpy.typing import NDArray
+
+    from hemato_lab.detections import Detections
+    from hemato_lab.reference import Reference
+    from hemato_lab.smear import Scale
+
+    Mask = NDArray[np.bool_]
+
+SIZE_CLASSES: Final = ("macrocyte", "microcyte", "oval macrocyte")
+"""Judged only where the scale does not rest on the red cells themselves (DOMAIN.md section 2.3)."""
+UNREMARKABLE: Final = (RBC, WBC, PLATELET, "normal RBC", "uncategorised RBC", "uninfected RBC", "unclassified WBC")
+"""Names that are no finding."""
+NOT_NAMED: Final = "cells were not named in this analysis"
+SUMMED: Final = "vocabulary"
+"""Rule of a finding that is the sum of those with narrower names."""
+NO_METHOD: Final = "no model or measurement looks for it"
+IN_WORDS: Final = {RBC: "red cell", WBC: "white cell", PLATELET: "platelet"}
+NEEDS_SCALE: Final = "sizes need a stated pixel size: an estimated scale takes the red cells for normal"
+NOT_MEASURED: Final = "too few red cells were outlined and measured"
+NO_MONOLAYER: Final = "no field has red cells as close as a monolayer has"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What findings are looked for in.
+
+    Attributes
+    ----------
+    detections : Detections
+        Cells of the fields that are fit for it, with measured names (`hemato_lab.findings.naming`).
+    fields : int
+        Number of fields that the column ``field`` refers to.
+    monolayer : collection of int
+        Fields whose red cells are as close as in a monolayer; arrangements are looked for in these alone.
+    scale : Scale
+        Sizes are judged where it does not rest on the red cells themselves.
+    named_by : mapping of str to str
+        For every name that a network can give, that network; empty where cells were not named.
+    """
+
+    detections: Detections
+    fields: int
+    monolayer: Collection[int]
+    scale: Scale
+    named_by: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Method:
+    """How a finding is looked for: words, where the rule is kept, and its mark."""
+
+    words: str
+    rule: str
+    source: str
+
+
+def assess(sample: Sample, reference: Reference) -> Findings:
+    """Look for every finding of the vocabulary.
+
+    Parameters
+    ----------
+    sample : Sample
+        The cells.
+    reference : Reference
+        Grades, minimum counts and thresholds.
+
+    Returns
+    -------
+    Findings
+        Every name of DOMAIN.md section 3 is either assessed or listed with the reason why not.
+    """
+    judge = _Judge(sample, reference)
+    assessed: dict[str, Finding] = {}
+    not_assessed: dict[str, str] = {}
+    for name, term in TERMS.items():
+        if name in UNREMARKABLE or term.lineage == "artefact" or name in {"anisocytosis", "benign"}:
+            continue
+        found = judge.look_for(name)
+        if isinstance(found, str):
+            not_assessed[name] = found
+        elif found.reference == 0:
+            not_assessed[name] = f"no {IN_WORDS[found.denominator]} was found that could be judged"
+        else:
+            assessed[name] = found
+    taken, missing = measurements(sample.detections, reference)
+    return Findings(assessed, taken, not_assessed | missing, int(np.count_nonzero(judged(sample.detections))))
+
+
+class _Judge:
+    """Looks for one finding after the other in the same cells."""
+
+    def __init__(self, sample: Sample, reference: Reference) -> None:
+        self.sample = sample
+        self.reference = reference
+        self.cells = sample.detections
+        self.judged = judged(self.cells)
+        self.shapes = measured_shapes(self.cells, reference.measured)
+        self.rouleaux, self.agglutinated = red_cell_groups(self.cells, reference.measured, sample.monolayer)
+
+    def look_for(self, name: str) -> Finding | str:
+        """Return the finding, or why it could not be assessed."""
+        if name in SIZE_CLASSES and not self.sample.scale.is_independent:
+            return NEEDS_SCALE
+        if name == PLATELET_CLUMP:
+            return self._clumps()
+        if name in (ROULEAUX, AGGLUTINATION):
+            return self._arranged(name)
+        method = self._method(name)
+        return method if isinstance(method, str) else self._counted(name, method)
+
+    def _counted(self, name: str, method: _Method) -> Finding:
+        if name in (NUCLEATED_RED_CELL, SMUDGE_CELL):
+            return self._beside_white_cells(name, method)
+        own = self.cells.of_kind(name)
+        if is_a(name, PARASITISED):
+            return self._share(name, red_cells(self.cells), own, RBC, method)
+        if is_a(name, WBC):
+            return self._share(name, white_cells(self.cells), own, WBC, method)
+        if is_a(name, PLATELET):
+            return self._share(name, self.cells.of_kind(PLATELET), own, PLATELET, method)
+        unnamed = not self.sample.named_by and name in self.shapes
+        return self._share(name, self.judged, self.shapes[name] if unnamed else own, RBC, method)
+
+    def _method(self, name: str) -> _Method | str:
+        named_by = self.sample.named_by
+        if name in named_by:
+            return _Method(f"named by the network {named_by[name]}", f"network {named_by[name]}", "computed")
+        if name in (POLYCHROMATIC, SPHEROCYTE, HYPOCHROMIC):
+            return self._measured(name, "the median red cell") if self.shapes else NOT_MEASURED
+        if name in MEASURED_NAMES:
+            return self._measured(name, "the red cells") if named_by else NOT_NAMED
+        if TERMS[name].kind == "cell" and any(is_a(known, name) for known in named_by):
+            return _Method("sum of the narrower names", SUMMED, "own")
+        return NO_METHOD
+
+    def _measured(self, name: str, against: str) -> _Method:
+        source = getattr(self.reference.measured, name.replace(" ", "_")).source
+        return _Method(f"measured against {against} of the smear", f"measured.{name}", source)
+
+    def _share(self, name: str, among: Mask, of_name: Mask, denominator: str, method: _Method) -> Finding:
+        estimate = share_of(of_name[among], self.cells["field"][among], self.sample.fields)
+        return self._finding(name, estimate, denominator, method, self._circles(among & of_name))
+
+    def _beside_white_cells(self, name: str, method: _Method) -> Finding:
+        own = np.asarray(self.cells["name"] == name)
+        estimate = ratio_of(self.cells["field"][own], self.cells["field"][white_cells(self.cells)], self.sample.fields)
+        return self._finding(name, estimate, WBC, method, self._circles(own), unit="/100{WBC}")
+
+    def _arranged(self, name: str) -> Finding | str:
+        if not self.sample.monolayer:
+            return NO_MONOLAYER
+        groups = self.rouleaux if name == ROULEAUX else self.agglutinated
+        among = red_cells(self.cells) & np.isin(self.cells["field"], list(self.sample.monolayer))
+        rule = self.reference.measured.rouleaux if name == ROULEAUX else self.reference.measured.agglutination
+        method = _Method("overlapping red cells of the monolayer", f"measured.{name}", rule.source)
+        return self._grouped(name, among, groups, RBC, method)
+
+    def _clumps(self) -> Finding:
+        rules, red_cell_um = self.reference.measured, median_diameter_um(self.cells)
+        ragged = np.zeros(len(self.cells), np.bool_)
+        if red_cell_um is not None:
+            ragged = ragged_platelets(self.cells, rules, self.sample.scale, red_cell_um)
+        clumps = platelet_clumps(self.cells, rules, range(self.sample.fields), ragged)
+        method = _Method(
+            "touching platelets, or one ragged body",
+            f"measured.{PLATELET_CLUMP}",
+            self.reference.measured.platelet_clump.source,
+        )
+        return self._grouped(PLATELET_CLUMP, self.cells.of_kind(PLATELET), clumps, PLATELET, method)
+
+    def _grouped(self, name: str, among: Mask, groups: tuple[Group, ...], denominator: str, method: _Method) -> Finding:
+        inside = np.zeros(len(self.cells), np.bool_)
+        for group in groups:
+            inside[group.rows] = True
+        estimate = share_of(inside[among], self.cells["field"][among], self.sample.fields)
+        return self._finding(name, estimate, denominator, method, tuple(group.circle for group in groups))
+
+    def _finding(
+        self,
+        name: str,
+        estimate: ShareEstimate,
+        denominator: str,
+        method: _Method,
+        circles: tuple[Circle, ...],
+        *,
+        unit: str = "%",
+    ) -> Finding:
+        minimum = self._minimum(name, denominator)
+        insufficient = estimate.reference < minimum
+        table = self.reference.grades_of(name)
+        graded = table is not None and not insufficient
+        limits = estimate.limits.scaled(100)
+        spread = estimate.overdispersion.factor
+        return Finding(
+            name,
+            estimate.count,
+            estimate.reference,
+            denominator,
+            limits,
+            grade_of(100 * estimate.share, table) if graded and table is not None else None,
+            grade_range(limits, table) if graded and table is not None else None,
+            insufficient,
+            minimum,
+            method.words,
+            method.rule,
+            method.source,
+            1.0 if spread is None else max(1.0, spread),
+            circles,
+            unit,
+        )
+
+    def _minimum(self, name: str, denominator: str) -> int:
+        counts = self.reference.minimum_counts
+        if is_a(name, "blast"):
+            return math.ceil(counts.white_cells_for_blasts.value)
+        by_kind = {RBC: counts.red_cells, WBC: counts.white_cells, PLATELET: counts.platelets}
+        return math.ceil(by_kind[denominator].value)
+
+    def _circles(self, rows: Mask) -> tuple[Circle, ...]:
+        cells = self.cells.select(rows)
+        columns = (cells[column].tolist() for column in ("field", "x", "y", "radius"))
+        return tuple(Circle(*row) for row in zip(*columns, strict=True))

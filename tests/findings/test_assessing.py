@@ -1,0 +1,119 @@
+"""Every name is counted with its own denominator, or listed with the reason why not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from hemato_lab.findings import Sample, assess
+from hemato_lab.findings.assessing import (
+    NEEDS_SCALE,
+    NO_METHOD,
+    NO_MONOLAYER,
+    NOT_NAMED,
+    SUMMED,
+    UNREMARKABLE,
+)
+from hemato_lab.smear import Scale
+from hemato_lab.vocabulary import TERMS
+
+STATED = Scale.from_um_per_px(0.125)
+GUESSED = Scale.from_rbc_diameter_px(60.0)
+NAMED_BY = {
+    **dict.fromkeys(("normal RBC", "target cell", "schistocyte", "spherocyte", "microcyte"), "red-cell-shape"),
+    **dict.fromkeys(("uninfected RBC", "ring trophozoite", "gametocyte"), "malaria"),
+    **dict.fromkeys(("neutrophil", "lymphocyte", "blast", "nucleated RBC"), "white-cells"),
+}
+
+
+@pytest.fixture
+def smear(make_cells, make_red_cell):
+    """1,200 red cells and others; of the target cells two are cut or overlapped."""
+    reds = [make_red_cell() for _ in range(1100)] + [make_red_cell("target cell") for _ in range(58)]
+    reds += [make_red_cell("target cell", on_border=1.0), make_red_cell("target cell", overlapped=1.0)]
+    reds += [make_red_cell("schistocyte") for _ in range(10)] + [make_red_cell("ring trophozoite") for _ in range(20)]
+    reds += [make_red_cell("ring trophozoite", on_border=1.0) for _ in range(10)]
+    names = ["neutrophil"] * 90 + ["blast"] * 20 + ["WBC"] * 10 + ["nucleated RBC"] * 6 + ["platelet"] * 50
+    return make_cells([*reds, *[make_red_cell(name) for name in names]])
+
+
+def look(cells, reference, *, scale=STATED, monolayer=(0,), named_by=NAMED_BY):
+    return assess(Sample(cells, 1, monolayer, scale, named_by), reference)
+
+
+def test_shapes_are_counted_among_whole_cells_that_lie_apart(smear, reference):
+    found = look(smear, reference)
+    target = found.assessed["target cell"]
+    assert (target.count, target.reference, target.denominator) == (58, 1188, "RBC")
+    assert found.red_cells == 1188
+    assert target.limits_percent == pytest.approx(
+        (100 * stats.beta(58, 1131).ppf(0.025), 100 * stats.beta(59, 1130).ppf(0.975))
+    )
+    assert (target.grade, target.grade_range) == ("none", ("none", "2+"))
+    assert (found.assessed["schistocyte"].grade, found.assessed["schistocyte"].grade_range) == ("1+", ("1+", "2+"))
+    assert len(target.circles) == 58
+    assert target.rule == "network red-cell-shape"
+
+
+def test_parasites_are_counted_among_all_red_cells(smear, reference):
+    found = look(smear, reference)
+    ring, infected = found.assessed["ring trophozoite"], found.assessed["parasitised RBC"]
+    assert (ring.count, ring.reference, ring.grade) == (30, 1200, None)
+    assert (infected.count, infected.rule) == (30, SUMMED)
+
+
+def test_white_cells_have_their_own_denominator_and_minimum(smear, reference):
+    found = look(smear, reference).assessed
+    assert (found["neutrophil"].count, found["neutrophil"].reference) == (90, 120)
+    assert (found["neutrophil"].minimum, found["neutrophil"].insufficient_count) == (100, False)
+    assert (found["blast"].minimum, found["blast"].insufficient_count) == (200, True)
+    nucleated = found["nucleated RBC"]
+    assert (nucleated.count, nucleated.reference, nucleated.unit, nucleated.percent) == (6, 120, "/100{WBC}", 5.0)
+
+
+def test_below_the_minimum_there_is_a_value_but_no_grade(make_cells, make_red_cell, reference):
+    few = [make_red_cell() for _ in range(900)] + [make_red_cell("target cell") for _ in range(99)]
+    target = look(make_cells(few), reference).assessed["target cell"]
+    assert (target.insufficient_count, target.grade, target.grade_range) == (True, None, None)
+    assert target.percent == pytest.approx(9.91, abs=0.01)
+    enough = look(make_cells([*few, make_red_cell()]), reference).assessed["target cell"]
+    assert (enough.insufficient_count, enough.grade) == (False, "2+")
+
+
+def test_every_name_is_assessed_or_said_to_be_missing(smear, reference):
+    wanted = {name for name, term in TERMS.items() if term.lineage != "artefact"} - set(UNREMARKABLE) - {"benign"}
+    for options in ({}, {"scale": GUESSED}, {"named_by": {}}, {"monolayer": ()}):
+        found = look(smear, reference, **options)
+        parts = [set(found.assessed), set(found.not_assessed), set(found.measurements)]
+        assert wanted <= set().union(*parts)
+        assert not parts[0] & parts[1]
+        assert not parts[1] & parts[2]
+
+
+def test_reasons(smear, reference):
+    assert look(smear, reference, scale=GUESSED).not_assessed["microcyte"] == NEEDS_SCALE
+    assert "microcyte" in look(smear, reference).assessed
+    assert look(smear, reference).not_assessed["Auer rod"] == NO_METHOD
+    assert look(smear, reference, monolayer=()).not_assessed["rouleaux"] == NO_MONOLAYER
+    unnamed = look(smear, reference, named_by={})
+    assert unnamed.not_assessed["giant platelet"] == NOT_NAMED
+    assert unnamed.not_assessed["target cell"] == NO_METHOD
+    assert unnamed.assessed["spherocyte"].rule == "measured.spherocyte"
+    nothing = look(smear.select(np.zeros(len(smear), bool)), reference)
+    assert nothing.assessed == {}
+    assert nothing.not_assessed["target cell"] == "no red cell was found that could be judged"
+
+
+def test_the_order_of_cells_does_not_matter(smear, reference):
+    shuffled = smear.select(np.random.default_rng(1).permutation(len(smear)))
+    for name, finding in look(smear, reference).assessed.items():
+        other = look(shuffled, reference).assessed[name]
+        assert finding.to_dict() == other.to_dict()
+
+
+def test_rouleaux_count_the_cells_that_lie_in_them(make_cells, make_red_cell, reference):
+    stack = [make_red_cell() | {"x": 100.0 + 42 * k, "y": 500.0} for k in range(5)]
+    cells = make_cells([*stack, *[make_red_cell() | {"x": 5000.0 + 100 * k} for k in range(95)]])
+    rouleaux = look(cells, reference).assessed["rouleaux"]
+    assert (rouleaux.count, rouleaux.reference, len(rouleaux.circles)) == (5, 100, 1)
