@@ -19,7 +19,7 @@ from hemato_lab.formats import open_smear
 from hemato_lab.imaging.calibration import calibrate
 from hemato_lab.smear import Scale
 from hemato_lab.vocabulary import PLATELET, RBC, WBC, is_a
-from models.training.marked_fields import phantom_folder
+from models.training.marked_fields import phantom_folder, white_cell_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,7 +51,7 @@ _ROUND: Final = 1.15
 """Longer to shorter side of the box, at most."""
 _USUAL_SIZE: Final = 0.08
 """Relative distance of the box's size from the median of its field, at most."""
-_CACHE_VERSION: Final = {"white-cells": 1, "red-cell-shape": 3, "malaria": 1}
+_CACHE_VERSION: Final = {"white-cells": 2, "red-cell-shape": 3, "malaria": 1}
 _SEED: Final = 7
 
 
@@ -222,11 +222,17 @@ def _white_cells(
             return ("artefact",)
         return (PLATELET,) if is_a(name, PLATELET) else ()
 
+    def of_white_phantom(name: str) -> tuple[str, ...]:
+        if name == "smudge cell":
+            return ("artefact",)
+        return tuple(one for one in (*mature, "blast", "nucleated RBC") if is_a(name, one))
+
     yield from _crops(task, folder / "pbc_cells", split, PBC_RBC_PX, of_crop)
     yield from _white_cells_found(task, folder / "taleqani_all", split, TALEQANI_RBC_PX, of_leukaemia)
     for source in ("bccd", "deepbionet", "txl_pbc_cells"):
         yield from _marks(task, folder / source, split, of_field, most=2)
     yield from _marks(task, phantom_folder(cache), split, of_phantom, most=3, source="phantom")
+    yield from _marks(task, white_cell_folder(cache), split, of_white_phantom, source="phantom")
 
 
 def _shapes(

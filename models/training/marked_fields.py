@@ -23,6 +23,7 @@ from hemato_lab.imaging.light import LINEAR_LIGHT
 from hemato_lab.imaging.working import WorkingGrid
 from hemato_lab.kernels.resample import relative_density, transmitted_light
 from hemato_lab.phantom import RECIPES, write_dataset
+from hemato_lab.phantom.recipe import SIZES
 from hemato_lab.smear import RED_CELL_DIAMETER_UM, Scale
 from hemato_lab.vocabulary import PLATELET, RBC, WBC, detector_class, term
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from hemato_lab.phantom import Recipe
 
 GRID_CELLS: Final = 30.0
 """Diameter of a red cell in the cache: finer than any model's grid, so that crops can be enlarged a little."""
@@ -42,6 +45,9 @@ MOST_CELLS_MARKED: Final = ("bccd", "deepbionet", "iml_malaria")
 """Sets in which the red cells without a mark are mostly cut by the border or overlapped."""
 PHANTOM_RECIPES: Final = ("normal", "differential", "malaria", "sickle", "acute_leukaemia", "poikilocytosis")
 PHANTOM_FIELDS: Final = 12
+WHITE_CELL_FIELDS: Final = 36
+WHITE_CELL_STAINS: Final = ("normal", "malaria", "acute_leukaemia")
+"""Recipes whose stain and light the white cells are rendered with in turn."""
 _CACHE_VERSION: Final = 1
 
 
@@ -123,7 +129,33 @@ def load_fields(folder: Path, cache: Path, sources: Iterable[str], splits: Seque
 
 def phantom_folder(cache: Path) -> Path:
     """Render phantoms of several recipes and magnifications as one annotated set."""
-    folder = cache / "phantom_images"
+    recipes = [
+        (f"{name}_{field}", _at_diameter(RECIPES[name], 26.0 + 4.0 * ((field * 5 + number) % PHANTOM_FIELDS)), field)
+        for number, name in enumerate(PHANTOM_RECIPES)
+        for field in range(PHANTOM_FIELDS)
+    ]
+    return _rendered(cache / "phantom_images", recipes, 500)
+
+
+def white_cell_folder(cache: Path) -> Path:
+    """Render every type of white cell, crowded, in several stains and magnifications as one annotated set."""
+    names = [name for name in SIZES if detector_class(name) == WBC]
+    shares = {name: (4.0 if name in {"blast", "lymphocyte"} else 1.0) for name in names}
+    mix = {name: share / sum(shares.values()) for name, share in shares.items()}
+    recipes = []
+    for field in range(WHITE_CELL_FIELDS):
+        base = RECIPES[WHITE_CELL_STAINS[field % len(WHITE_CELL_STAINS)]]
+        crowded = replace(base, white_cells=mix, white_cells_per_mm2=2200.0, red_cells_per_mm2=2500.0)
+        recipes.append((f"white_cells_{field}", _at_diameter(crowded, 26.0 + 4.0 * (field % 9)), field))
+    return _rendered(cache / "phantom_white_cells", recipes, 700)
+
+
+def _at_diameter(recipe: Recipe, rbc_diameter_px: float) -> Recipe:
+    return replace(recipe, um_per_px=RED_CELL_DIAMETER_UM / rbc_diameter_px)
+
+
+def _rendered(folder: Path, recipes: Sequence[tuple[str, Recipe, int]], first_seed: int) -> Path:
+    """Write one field of each recipe, every sixth for validation, and their marks together."""
     marker = folder / "annotations.json"
     if marker.is_file():
         return folder
@@ -131,23 +163,18 @@ def phantom_folder(cache: Path) -> Path:
     marks: list[dict[str, Any]] = []
     categories: dict[int, dict[str, Any]] = {}
     document: dict[str, Any] = {}
-    for number, name in enumerate(PHANTOM_RECIPES):
-        for field in range(PHANTOM_FIELDS):
-            diameter = 26.0 + 4.0 * ((field * 5 + number) % PHANTOM_FIELDS)
-            recipe = replace(RECIPES[name], um_per_px=RED_CELL_DIAMETER_UM / diameter)
-            part = folder / f"{name}_{field}"
-            write_dataset(part, recipe, 500 + field, fields=1, width=480, height=480)
-            document = json.loads((part / "annotations.json").read_text())
-            offset = 1000 * (number * PHANTOM_FIELDS + field)
-            categories.update({category["id"]: category for category in document["categories"]})
-            for image in document["images"]:
-                image["id"] += offset
-                image["file_name"] = f"{part.name}/{image['file_name']}"
-                image["split"] = "val" if field % 6 == 5 else "train"
-                images.append(image)
-            for mark in document["annotations"]:
-                mark["image_id"] += offset
-                marks.append(mark)
+    for number, (name, recipe, field) in enumerate(recipes):
+        write_dataset(folder / name, recipe, first_seed + field, fields=1, width=480, height=480)
+        document = json.loads((folder / name / "annotations.json").read_text())
+        categories.update({category["id"]: category for category in document["categories"]})
+        for image in document["images"]:
+            image["id"] += 1000 * number
+            image["file_name"] = f"{name}/{image['file_name']}"
+            image["split"] = "val" if field % 6 == 5 else "train"
+            images.append(image)
+        for mark in document["annotations"]:
+            mark["image_id"] += 1000 * number
+            marks.append(mark)
     whole = {**document, "images": images, "annotations": marks, "categories": list(categories.values())}
     marker.write_text(json.dumps(whole))
     return folder
