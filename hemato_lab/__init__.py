@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from hemato_lab.analysis import Analysis
     from hemato_lab.detections import Detections
     from hemato_lab.formats import open_smear
-    from hemato_lab.pipeline import analyze
+    from hemato_lab.pipeline import Interpretation, analyze
+    from hemato_lab.reference import BloodCount, ClinicalContext
     from hemato_lab.report import Report
     from hemato_lab.smear import Field, Scale, Smear, Window
 
@@ -22,8 +23,11 @@ __version__: Final = "0.1.0"
 
 _HOME_OF: Final = {
     "Analysis": "hemato_lab.analysis",
+    "BloodCount": "hemato_lab.reference",
+    "ClinicalContext": "hemato_lab.reference",
     "Detections": "hemato_lab.detections",
     "Field": "hemato_lab.smear",
+    "Interpretation": "hemato_lab.pipeline",
     "Report": "hemato_lab.report",
     "Scale": "hemato_lab.smear",
     "Smear": "hemato_lab.smear",
@@ -34,8 +38,11 @@ _HOME_OF: Final = {
 
 __all__ = [
     "Analysis",
+    "BloodCount",
+    "ClinicalContext",
     "Detections",
     "Field",
+    "Interpretation",
     "Report",
     "Scale",
     "Smear",

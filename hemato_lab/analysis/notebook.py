@@ -6,7 +6,7 @@ from html import escape
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from hemato_lab.analysis import tables
+from hemato_lab.analysis import conclusions, tables
 from hemato_lab.report import RESEARCH_USE_NOTICE
 
 if TYPE_CHECKING:
@@ -20,8 +20,10 @@ def to_html(analysis: Analysis) -> str:
         tables.overview(analysis),
         tables.cautions(analysis),
         tables.statistics(analysis.report),
-        tables.findings(analysis.report),
-        tables.considerations(analysis.report),
+        conclusions.findings(analysis.report),
+        conclusions.considerations(analysis.report),
+        conclusions.review(analysis.report),
+        conclusions.not_assessed(analysis.report),
         tables.quality(analysis),
         tables.skipped(analysis.smear),
     )

@@ -123,28 +123,6 @@ def statistics(report: Report) -> Table:
     return Table("Estimates", head, rows, note)
 
 
-def findings(report: Report) -> Table:
-    """List every finding with the number of its candidates."""
-    rows = tuple((name, finding.count) for name, finding in report.morphological_findings.items())
-    return Table("Morphological findings", ("finding", "candidates"), rows)
-
-
-def considerations(report: Report) -> Table:
-    """List the differential: conditions to think of."""
-    rows = tuple(
-        (
-            one.english_long or one.english_short,
-            one.icd10_code,
-            value_text(one.score),
-            one.confidence,
-            one.clinical_significance,
-        )
-        for one in report.diagnostic_report.differential_diagnosis
-    )
-    head = ("candidate", "ICD-10", "score", "confidence", "significance")
-    return Table("Conditions to consider", head, rows, "Candidates for a qualified reader, not conclusions.")
-
-
 def fields(analysis: Analysis) -> Table:
     """List every field with its size and number of cells."""
     cells = np.bincount(analysis.detections["field"], minlength=len(analysis.smear))
@@ -245,14 +223,14 @@ def value_text(value: Any) -> str:
 
 def _statistic_row(key: str, statistic: FeatureStatistic) -> tuple[str, ...]:
     details, number, limits = statistic.details, statistic.number, statistic.limits_95
-    digits = _digits(number, limits)
+    digits = digits_of(number, limits)
     scale_limits = details.get("limits_95_with_scale")
     return (
         key,
         statistic.value if number is None or limits is None else significant(number, digits),
         statistic.unit,
-        "" if limits is None else _limits_text(limits, digits),
-        _limits_text(scale_limits, digits) if isinstance(scale_limits, list | tuple) else "",
+        "" if limits is None else limits_text(limits, digits),
+        limits_text(scale_limits, digits) if isinstance(scale_limits, list | tuple) else "",
         value_text(details["n"]) if "n" in details else "",
         "; ".join(_remarks(details)),
     )
@@ -271,7 +249,7 @@ def _remarks(details: Mapping[str, Any]) -> Iterable[str]:
         yield "spread between fields not known"
 
 
-def _digits(number: float | None, limits: tuple[float, float] | None) -> int:
+def digits_of(number: float | None, limits: tuple[float, float] | None) -> int:
     """Return how many digits of an estimate mean something."""
     if number is None or limits is None:
         return 3
@@ -283,7 +261,8 @@ def significant(value: float, digits: int = 3) -> str:
     return "0" if value == 0 else format(Decimal(f"{value:.{digits - 1}e}"), "f")
 
 
-def _limits_text(limits: Iterable[Any], digits: int) -> str:
+def limits_text(limits: Iterable[Any], digits: int) -> str:
+    """Return limits as ``low to high``."""
     texts = (significant(limit, digits) if _is_number(limit) else value_text(limit) for limit in limits)
     return " to ".join(texts)
 

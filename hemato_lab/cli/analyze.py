@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hemato_lab.cli.interpretation import interpretation_of
 from hemato_lab.cli.output import print_notice, print_tables, print_text, progress_bar, write_files
 from hemato_lab.cli.places import RESULTS_FOLDER, folder_name, named_path, results_folder
 from hemato_lab.detectors import DEFAULT_DETECTOR, DETECTORS
 from hemato_lab.errors import ConfigError, ScaleNotCredibleError
+from hemato_lab.pipeline.interpretation import CODE_SYSTEMS, LEVELS
+from hemato_lab.reference.context import AGE_GROUPS, SEXES, UNITS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +46,29 @@ def analyze(
             "--names/--no-names", help="Name the cells by classifiers.", show_default="unless --detector classical"
         ),
     ] = None,
-    rbc_per_ul: Annotated[float, typer.Option(help="Red cells per microlitre, for concentrations.")] = 5.0e6,
+    rbc_per_ul: Annotated[
+        float | None,
+        typer.Option(
+            help="Red cells per microlitre, for concentrations.",
+            show_default="that of --blood-count, else 5e6 is assumed and no diagnosis rests on it",
+        ),
+    ] = None,
+    blood_count: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Values of an analyser, as wbc=12.3,plt=90: {', '.join(f'{k} {u}' for k, u in UNITS.items())}."
+        ),
+    ] = None,
+    age_group: Annotated[str | None, typer.Option(help=f"Of the patient: {', '.join(AGE_GROUPS)}.")] = None,
+    sex: Annotated[str | None, typer.Option(help=f"Of the patient: {', '.join(SEXES)}.")] = None,
+    level: Annotated[str, typer.Option(help=f"Last level of the report: {', '.join(LEVELS)}.")] = LEVELS[-1],
+    icd: Annotated[str, typer.Option(help=f"Codes: {' (ICD-10), '.join(CODE_SYSTEMS)} (ICD-10-CM).")] = CODE_SYSTEMS[0],
+    reference: Annotated[
+        str | None, typer.Option(help="TOML file with your own ranges and thresholds, in the shape of reference.toml.")
+    ] = None,
+    rules: Annotated[
+        str | None, typer.Option(help="TOML file with your own rules of diagnosis, instead of rules.toml.")
+    ] = None,
     tile_size: Annotated[
         int | None, typer.Option(help="Side of a tile in pixels, 64 or more; changes nothing but memory.")
     ] = None,
@@ -60,7 +85,17 @@ def analyze(
 
     at_a_time = threads or processors()
     network = None if model is None else named_path(model, "--model")
-    check_settings(detector=detector, model=network, rbc_per_ul=rbc_per_ul, tile_size=tile_size, threads=at_a_time)
+    interpretation = interpretation_of(
+        blood_count=blood_count, age_group=age_group, sex=sex, level=level, icd=icd, reference=reference, rules=rules
+    )
+    check_settings(
+        detector=detector,
+        model=network,
+        rbc_per_ul=rbc_per_ul,
+        interpretation=interpretation,
+        tile_size=tile_size,
+        threads=at_a_time,
+    )
     check_scale(um_per_px, rbc_diameter_px)
     folder = None if as_json or out is None else results_folder(named_path(out, "--out"), source)
     smear = open_smear(source, um_per_px=um_per_px, rbc_diameter_px=rbc_diameter_px)
@@ -73,6 +108,7 @@ def analyze(
             model=network,
             names=names,
             rbc_per_ul=rbc_per_ul,
+            interpretation=interpretation,
             tile_size=tile_size,
             threads=at_a_time,
             progress=progress,

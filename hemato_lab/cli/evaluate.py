@@ -38,6 +38,10 @@ def evaluate(
     parasites: Annotated[
         bool, typer.Option("--parasites", help="Score the parasites that are found in fields, and their stages.")
     ] = False,
+    findings: Annotated[
+        bool,
+        typer.Option("--findings", help="Compare counts of types, parasitaemia and the differential with the marks."),
+    ] = False,
     match: Annotated[Literal["iou", "center"], typer.Option(help="Overlap of boxes, or distance of centres.")] = "iou",
     ignore_incomplete: Annotated[
         bool, typer.Option("--ignore-incomplete", help="Leave out unmatched detections where not every cell is marked.")
@@ -58,7 +62,7 @@ def evaluate(
     diagnostic procedures.
     """
     from hemato_lab.evaluation.runner import run_evaluation
-    from hemato_lab.evaluation.table import crop_table, detection_table, parasite_table
+    from hemato_lab.evaluation.table import table_of
 
     _check_names(detector, classifier)
     file = None if out is None else _result_file(named_path(out, "--out"))
@@ -69,6 +73,7 @@ def evaluate(
         model=None if model is None else str(named_path(model, "--model")),
         classifier=classifier,
         parasites=parasites,
+        findings=findings,
         match=match,
         ignore_incomplete=ignore_incomplete,
         scale=scale,
@@ -79,8 +84,7 @@ def evaluate(
     )
     if file is not None:
         _write_json(result, file)
-    table = crop_table if "crops" in result else parasite_table if "parasites" in result else detection_table
-    print_text(table(result))
+    print_text(table_of(result))
 
 
 def _check_names(detector: str | None, classifier: str | None) -> None:

@@ -56,13 +56,17 @@ def print_text(text: str, end: str = "\n") -> None:
 
 def print_tables(analysis: Analysis) -> None:
     """Print the report as tables for a terminal."""
-    from hemato_lab.analysis import tables
+    from hemato_lab.analysis import conclusions, tables
 
     shown = (
         tables.overview(analysis),
         tables.fields(analysis),
         tables.cautions(analysis),
         tables.statistics(analysis.report),
+        conclusions.findings(analysis.report),
+        conclusions.considerations(analysis.report),
+        conclusions.review(analysis.report),
+        conclusions.not_assessed(analysis.report),
         tables.quality(analysis),
         tables.skipped(analysis.smear),
     )

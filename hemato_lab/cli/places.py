@@ -20,6 +20,7 @@ RESULT_FILES: Final = {
     "picture.png": "png",
     "heatmap.png": "heatmap",
     "report.html": "html",
+    "report.txt": "txt",
 }
 """Name of each file of results and the export format that it has."""
 NOTICE_FILE: Final = "NOTICE.txt"

@@ -9,6 +9,7 @@ from hemato_lab.errors import ConfigError
 from hemato_lab.evaluation.classification import evaluate_crops
 from hemato_lab.evaluation.dataset import CropSet, DetectionSet, read_dataset
 from hemato_lab.evaluation.detection import evaluate_detection
+from hemato_lab.evaluation.findings import evaluate_findings
 from hemato_lab.evaluation.marked_cells import evaluate_marked_cells
 from hemato_lab.evaluation.parasites import evaluate_parasites
 from hemato_lab.evaluation.subjects import (
@@ -18,6 +19,7 @@ from hemato_lab.evaluation.subjects import (
     parasite_reader,
     pipeline_detect,
     pipeline_name,
+    pipeline_read,
     reader_named,
 )
 from hemato_lab.formats import open_smear
@@ -39,6 +41,7 @@ def run_evaluation(
     model: str | None = None,
     classifier: str | None = None,
     parasites: bool = False,
+    findings: bool = False,
     match: MatchRule = "iou",
     ignore_incomplete: bool = False,
     scale: ScaleSource = "estimated",
@@ -64,6 +67,8 @@ def run_evaluation(
         marked cells, instead of a detector.
     parasites : bool
         Score the parasites that are found in whole fields instead of the cells.
+    findings : bool
+        Compare counts of types, parasitaemia and the differential with what is marked in whole fields.
     match, ignore_incomplete, scale, limit, jobs
         See `hemato_lab.evaluation.detection.evaluate_detection`; only ``limit`` concerns crop sets.
     rbc_diameter_px : float or None
@@ -74,8 +79,8 @@ def run_evaluation(
     Returns
     -------
     dict
-        As documented in `hemato_lab.evaluation.detection`, `hemato_lab.evaluation.classification` or
-        `hemato_lab.evaluation.parasites`.
+        As documented in `hemato_lab.evaluation.detection`, `hemato_lab.evaluation.classification`,
+        `hemato_lab.evaluation.parasites` or `hemato_lab.evaluation.findings`.
 
     Raises
     ------
@@ -89,8 +94,14 @@ def run_evaluation(
         If a model is missing or damaged.
     """
     dataset = read_dataset(folder)
+    others: dict[str, Any] = {
+        "detector": detector,
+        "model": model,
+        "parasites": parasites or None,
+        "findings": findings or None,
+    }
     if isinstance(dataset, CropSet):
-        _refuse(dataset, detector=detector, model=model, parasites=parasites or None)
+        _refuse(dataset, **others)
         return evaluate_crops(
             dataset,
             first_that_fits(dataset) if classifier is None else reader_named(classifier),
@@ -109,13 +120,16 @@ def run_evaluation(
         "progress": _progress("images", shown=show_progress, total=len(dataset.in_split(split)[:limit])),
     }
     if classifier is not None:
-        _refuse(dataset, to="with --classifier", detector=detector, model=model, parasites=parasites or None)
+        _refuse(dataset, to="with --classifier", **others)
         reader, place = reader_named(classifier), classify_with(classifier)
         return evaluate_marked_cells(dataset, reader, place, **shared).to_json()
     name = detector or DEFAULT_DETECTOR
+    if findings:
+        _refuse(dataset, to="with --findings", parasites=parasites or None)
+        return evaluate_findings(dataset, pipeline_read(name, model), parasite_reader(name, model), **shared)
     if parasites:
-        named = pipeline_name(name, model)
-        return evaluate_parasites(dataset, named, parasite_reader(name, model), match=match, **shared)
+        found_by = parasite_reader(name, model)
+        return evaluate_parasites(dataset, pipeline_name(name, model), found_by, match=match, **shared)
     return evaluate_detection(
         dataset,
         pipeline_detect(name, model),

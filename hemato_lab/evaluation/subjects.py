@@ -80,8 +80,15 @@ def pipeline_name(detector: str, model: str | None = None) -> Detect:
     return _pipeline(detector, model, names=True, minimum_score=None)
 
 
-def _pipeline(detector: str, model: str | None, *, names: bool, minimum_score: float | None) -> Detect:
-    from hemato_lab.pipeline import analyze
+def pipeline_read(detector: str, model: str | None = None) -> Detect:
+    """Return a function that finds, measures and names the cells of one image as users get them."""
+    return _pipeline(detector, model, names=True, minimum_score=None, measured=True)
+
+
+def _pipeline(
+    detector: str, model: str | None, *, names: bool, minimum_score: float | None, measured: bool = False
+) -> Detect:
+    from hemato_lab.pipeline import Interpretation, analyze
 
     def detect(path: Path, rbc_diameter_px: float | None) -> FieldOutcome:
         analysis = analyze(
@@ -90,7 +97,8 @@ def _pipeline(detector: str, model: str | None, *, names: bool, minimum_score: f
             model=model,
             names=names,
             minimum_score=minimum_score,
-            measured=False,
+            measured=measured,
+            interpretation=Interpretation(level="morphological_findings"),
         )
         scale = analysis.smear.scale
         return FieldOutcome(analysis.detections, None if scale is None else scale.rbc_diameter_px)

@@ -17,6 +17,58 @@ _PARASITE_FIGURES: Final = (
 )
 
 
+def table_of(result: Mapping[str, Any]) -> str:
+    """Return the text of a result of any kind."""
+    by_key = {"crops": crop_table, "parasites": parasite_table, "types": finding_table}
+    return next((table for key, table in by_key.items() if key in result), detection_table)(result)
+
+
+def finding_table(result: Mapping[str, Any]) -> str:
+    """Return the text of a result of findings (`hemato_lab.evaluation.findings`)."""
+    title = f"{result['dataset']} {result['split']}: {_counted(result['images'], 'image')}"
+    lines = [f"{title}, detector {result['detector']}, scale {result['scale']}"]
+    if result["types"]:
+        found = f"{result['found']} of {_counted(result['marked'], 'marked cell')} with a type found"
+        lines += [
+            "",
+            found,
+            *_columns([["type", "marked", "counted", "bias"], *map(_type_row, result["types"].items())]),
+        ]
+    lines += _parasitaemia_lines(result["parasitaemia"]) + _differential_lines(result["differential"])
+    lines += _refused_line(result)
+    return "\n".join([*lines, *_ending({**result, "limits": {}, "classes": _with_limits(result["types"])})])
+
+
+def _type_row(item: tuple[str, Mapping[str, Any]]) -> list[str]:
+    name, one = item
+    bias = _UNDEFINED if one["bias"] is None else f"{one['bias']:+.3f} {_interval(one['limits'])}".rstrip()
+    return [name, str(one["truth"]), str(one["counted"]), bias]
+
+
+def _with_limits(types: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: {"limits": {"bias": one["limits"]}} for name, one in types.items()}
+
+
+def _parasitaemia_lines(result: Mapping[str, Any] | None) -> list[str]:
+    if result is None:
+        return []
+    low, high = result["agreement"]
+    overall = f"marked {result['truth_percent']:.3f} %, found {result['percent']:.3f} %, all images together"
+    agreement = f"mean difference {result['bias']:+.3f} points, 95 % limits of agreement {low:+.3f} to {high:+.3f}"
+    return ["", f"parasitaemia: {overall}", f"of {result['images']} images: {agreement}"]
+
+
+def _differential_lines(result: Mapping[str, Any] | None) -> list[str]:
+    if result is None:
+        return []
+    marked = "" if result["truth"] is None else f", {result['truth']} marked"
+    rows = [["type", "cells", "percent", "95 % limits"]]
+    for name, one in result["types"].items():
+        low, high = one["limits_95"]
+        rows.append([name, str(one["count"]), f"{one['value']:.1f}", f"{low:.1f} to {high:.1f}"])
+    return ["", f"differential of {_counted(result['n'], 'white cell')} found{marked}", *_columns(rows)]
+
+
 def detection_table(result: Mapping[str, Any]) -> str:
     """Return the text of a detection result (`hemato_lab.evaluation.detection`)."""
     options = [f"match {result['match']}", f"scale {result['scale']}"]
@@ -88,6 +140,10 @@ def _class_rows(classes: Mapping[str, Mapping[str, Any]], columns: Sequence[str]
     for name, scores in classes.items():
         cells = [f"{_figure(scores[column])} {_interval(scores['limits'][column])}".rstrip() for column in columns]
         rows.append([name, str(scores["truth"]), *cells])
+    return _columns(rows)
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 

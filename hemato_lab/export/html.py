@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
 from hemato_lab import __version__
-from hemato_lab.analysis import tables
+from hemato_lab.analysis import conclusions, tables
 from hemato_lab.analysis.wording import RINGED
 from hemato_lab.export import heatmap
 from hemato_lab.report import RESEARCH_USE_NOTICE
@@ -42,14 +42,19 @@ def render(analysis: Analysis) -> bytes:
         pathology_report=report.pathology_report,
         overview=tables.overview(analysis),
         cautions=tables.cautions(analysis),
-        results=[tables.statistics(report), tables.findings(report)],
-        considerations=tables.considerations(report),
+        results=[tables.statistics(report), conclusions.findings(report)],
+        considerations=[conclusions.considerations(report), conclusions.review(report)],
         rings=RINGED,
         pictures=[_picture(analysis, index) for index in shown],
         heat_map=_heat_map(analysis),
         not_shown=len(analysis.smear) - len(shown),
         nothing_found=len(analysis.detections) == 0,
-        background=[*tables.quality_by_kind(analysis), tables.fields(analysis), tables.skipped(analysis.smear)],
+        background=[
+            conclusions.not_assessed(report),
+            *tables.quality_by_kind(analysis),
+            tables.fields(analysis),
+            tables.skipped(analysis.smear),
+        ],
         provenance=tables.provenance(analysis),
     )
     # A file name may hold what UTF-8 cannot.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from hemato_lab.errors import ConfigError
-from hemato_lab.export import csv, heatmap, html, json, png
+from hemato_lab.export import csv, heatmap, html, json, png, text
 
 if TYPE_CHECKING:
     from hemato_lab.analysis import Analysis
@@ -18,6 +18,7 @@ EXPORTERS: Final = {
     "html": html.render,
     "png": png.render,
     "csv": csv.render,
+    "txt": text.render,
     "heatmap": heatmap.render,
 }
 """By format name, for all but the heat map also the file's suffix: from an analysis to the bytes of the file."""

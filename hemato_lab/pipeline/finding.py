@@ -15,7 +15,7 @@ from hemato_lab.detectors import DEFAULT_DETECTOR, SHIPPED_MODEL, check_detector
 from hemato_lab.errors import ConfigError
 from hemato_lab.imaging.cell_size import SIZE_NETWORK
 from hemato_lab.imaging.tiling import margin_px, read_tile, tile_cores
-from hemato_lab.networks import Network, model_sha256, read_network
+from hemato_lab.networks import Network, load_network, model_sha256, read_network
 from hemato_lab.pipeline import naming
 
 if TYPE_CHECKING:
@@ -71,6 +71,12 @@ class Finder:
         if self.names:
             used |= {name: model_sha256(name) for name in (naming.PARASITE_NETWORK, *NETWORKS)}
         return used
+
+    def named_by(self) -> dict[str, str]:
+        """Return, for every name that a network can give, that network; empty where cells are not named."""
+        if not self.names:
+            return {}
+        return {name: network for network in NETWORKS for name in load_network(network).card.classes}
 
     def cells(
         self,

@@ -22,11 +22,11 @@ from hemato_lab.imaging.illumination import fit_illumination
 from hemato_lab.imaging.quality import measure_optics, quality_gates
 from hemato_lab.imaging.scale import Each, ScaleReading, read_scale
 from hemato_lab.pipeline.finding import make_finder
+from hemato_lab.pipeline.interpretation import Interpretation
+from hemato_lab.pipeline.interpreting import Reading, interpret, named_by_measurement
 from hemato_lab.pipeline.reading import without_unreadable
 from hemato_lab.pipeline.reporting import compose_report, provenance_of
 from hemato_lab.smear import Smear
-from hemato_lab.statistics import StatisticsResult, feature_statistics
-from hemato_lab.statistics.concentrations import ASSUMED_RBC_PER_UL
 from hemato_lab.vocabulary import RBC
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ def analyze(
     detector: str = DEFAULT_DETECTOR,
     model: str | os.PathLike[str] | None = None,
     names: bool | None = None,
-    rbc_per_ul: float = ASSUMED_RBC_PER_UL,
+    rbc_per_ul: float | None = None,
+    interpretation: Interpretation | None = None,
     minimum_score: float | None = None,
     measured: bool = True,
     tile_size: int | None = None,
@@ -68,8 +69,12 @@ def analyze(
         ONNX file of a detection network to use instead of the one that ships, for the detector ``onnx``.
     names : bool or None
         Whether classifiers name the cells by type, parasite and shape; None: unless the detector works without models.
-    rbc_per_ul : float
-        Red cells per microlitre for concentrations by the ratio method: the patient's count, or the assumption.
+    rbc_per_ul : float or None
+        Red cells per microlitre for concentrations by the ratio method: the patient's count, or an assumption that the
+        user makes. None takes that of the blood count in `interpretation`, and without one the usual assumption, on
+        which no diagnosis is based.
+    interpretation : Interpretation or None
+        Patient, reference ranges, rules, code system and level of the report; None for the defaults.
     minimum_score : float or None
         Cells below this score are left out; None takes the score of each class that the detector was tuned for, at
         which its counts are right on average.
@@ -99,7 +104,15 @@ def analyze(
     ModelError
         If a model is missing, damaged or not made for this.
     """
-    check_settings(detector=detector, model=model, rbc_per_ul=rbc_per_ul, tile_size=tile_size, threads=threads)
+    decided = interpretation or Interpretation()
+    check_settings(
+        detector=detector,
+        model=model,
+        rbc_per_ul=rbc_per_ul,
+        interpretation=decided,
+        tile_size=tile_size,
+        threads=threads,
+    )
     finder = make_finder(detector, model=model, names=names, minimum_score=minimum_score, measured=measured)
     opened = smear if isinstance(smear, Smear) else open_smear(smear)
 
@@ -111,9 +124,11 @@ def analyze(
         calibrations = [
             calibrate(field, reading.scale, illuminations[index]) for index, field in enumerate(scaled.fields)
         ]
-        detections = finder.cells(scaled, calibrations, tile_size=tile_size, threads=threads, progress=progress)
-        quality = _quality(scaled, calibrations, detections, reading)
-        statistics = _statistics(scaled, calibrations, detections, quality, finder=finder, rbc_per_ul=rbc_per_ul)
+        found = finder.cells(scaled, calibrations, tile_size=tile_size, threads=threads, progress=progress)
+        quality = _quality(scaled, calibrations, found, reading)
+        cells = _reading(scaled, calibrations, found, quality, finder=finder)
+        cells = replace(cells, detections=named_by_measurement(cells, decided))
+        interpreted = interpret(cells, decided, rbc_per_ul=rbc_per_ul)
         parameters = {
             "detector": detector,
             # Its name alone: folders are the user's own, and the SHA-256 says which file it was.
@@ -123,9 +138,9 @@ def analyze(
             "minimum_score": minimum_score,
             "measured": measured,
         }
-        provenance = provenance_of(scaled, parameters, finder.models())
-        report = compose_report(scaled, detections, statistics, quality, provenance, named=finder.names)
-        return Analysis(scaled, detections, report, provenance, quality)
+        provenance = provenance_of(scaled, parameters, finder.models(), interpreted, decided)
+        report = compose_report(cells, interpreted, provenance, level=decided.level)
+        return Analysis(scaled, cells.detections, report, provenance, quality)
 
     return without_unreadable(opened, analyse)
 
@@ -144,7 +159,8 @@ def check_settings(
     *,
     detector: str = DEFAULT_DETECTOR,
     model: str | os.PathLike[str] | None = None,
-    rbc_per_ul: float = ASSUMED_RBC_PER_UL,
+    rbc_per_ul: float | None = None,
+    interpretation: Interpretation | None = None,
     tile_size: int | None = None,
     threads: int = 1,
 ) -> None:
@@ -158,43 +174,42 @@ def check_settings(
         If the model cannot be used.
     """
     make_finder(detector, model=model)
+    (interpretation or Interpretation()).check()
     if threads < 1:
         raise ConfigError(f"{threads} threads are impossible", hint="use 1 or more")
     if tile_size is not None and tile_size < LEAST_TILE_SIZE:
         raise ConfigError(
             f"a tile size of {tile_size} pixels is too small", hint=f"use {LEAST_TILE_SIZE} or more, or none"
         )
-    if not FEWEST_RBC_PER_UL <= rbc_per_ul <= MOST_RBC_PER_UL:
+    if rbc_per_ul is not None and not FEWEST_RBC_PER_UL <= rbc_per_ul <= MOST_RBC_PER_UL:
         raise ConfigError(
             f"{rbc_per_ul:g} red cells per microlitre are impossible",
             hint="give the number itself: 4.8e6 for a count of 4.8 million",
         )
 
 
-def _statistics(
+def _reading(
     smear: Smear,
     calibrations: Sequence[FieldCalibration],
     detections: Detections,
     quality: Mapping[str, Any],
     *,
     finder: Finder,
-    rbc_per_ul: float,
-) -> StatisticsResult:
-    """Count the cells of the fields in which something can be seen."""
-    scale = calibrations[0].scale
-    unnamed = {"blast-density": f"the {finder.detector} detector does not tell blasts from other white cells"}
-    return feature_statistics(
+) -> Reading:
+    """Return the cells with the fields in which something can be seen."""
+    return Reading(
+        smear,
+        calibrations[0].scale,
         detections,
-        [(field.width, field.height) for field in smear.fields],
-        scale,
-        rbc_per_ul=rbc_per_ul,
-        not_assessed={} if finder.names else unnamed,
-        excluded_fields=[
+        quality,
+        excluded=[
             index
             for index, (field, calibration) in enumerate(zip(smear.fields, calibrations, strict=True))
             if _nothing_to_see(quality[field.name]) or not calibration.levels.has_colour
         ],
         usable_shares=[calibration.illumination.lit_share for calibration in calibrations],
+        named_by=finder.named_by(),
+        not_named=f"the {finder.detector} detector does not tell blasts from other white cells",
     )
 
 

@@ -36,7 +36,7 @@ from hemato_lab.report import RESEARCH_USE_NOTICE, report_schema
 from tests.networks.graphs import DETECTS, dots_model, sha256_of
 
 SCALE = ("--rbc-diameter-px", "30")
-FILES = {"report.json", "cells.csv", "picture.png", "report.html"}
+FILES = {"report.json", "cells.csv", "picture.png", "report.html", "report.txt"}
 
 
 def interpreter(*arguments: object) -> list[str]:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-NAMES = ("RBC", "WBC", "platelet", "ring trophozoite", "sickle cell", "trophozoite")
+SHAPES = ("target cell", "spherocyte", "microcyte")
+NAMES = ("RBC", "WBC", "platelet", "ring trophozoite", "sickle cell", "trophozoite", *SHAPES)
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from hemato_lab.evaluation import runner
 from hemato_lab.evaluation.fields import FieldOutcome
 from hemato_lab.evaluation.parasites import Reader
 from hemato_lab.evaluation.subjects import pipeline_detect, reader_named
+from hemato_lab.pipeline.interpretation import Interpretation
 
 if TYPE_CHECKING:
     from hemato_lab.evaluation.marked_cells import ClassifyAt
@@ -90,11 +91,14 @@ def test_the_pipeline_is_asked_for_one_image(
             "names": False,
             "minimum_score": 0.0,
             "measured": False,
+            "interpretation": Interpretation(level="morphological_findings"),
         }
         assert (smear.scale is None) == (diameter is None)
         return SimpleNamespace(smear=smear, detections=Detections.empty(("area_um2",)))
 
-    monkeypatch.setitem(sys.modules, "hemato_lab.pipeline", SimpleNamespace(analyze=analyze))
+    monkeypatch.setitem(
+        sys.modules, "hemato_lab.pipeline", SimpleNamespace(analyze=analyze, Interpretation=Interpretation)
+    )
     outcome = pipeline_detect("some", "a.onnx")(crop_folder / "images" / "True.png", diameter)
     assert outcome.rbc_diameter_px == diameter
     assert outcome.refused == (diameter is None)

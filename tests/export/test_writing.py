@@ -51,7 +51,7 @@ def page(analysis: Analysis) -> Page:
 
 
 def test_every_format_is_written_and_the_same_each_time(tmp_path: Path, analysis: Analysis):
-    assert set(export.EXPORTERS) == {"json", "html", "png", "csv", "heatmap"}
+    assert set(export.EXPORTERS) == {"json", "html", "png", "csv", "heatmap", "txt"}
     for name in export.EXPORTERS:
         path = export.write(analysis, tmp_path / f"report.{name}")
         assert path.read_bytes() == export.render(analysis, name)

@@ -1,0 +1,95 @@
+"""What a report concludes as tables: findings, conditions to consider, why a person must look, what was not assessed.
+
+A report from elsewhere has the documented part alone; what only our extension says is then left empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from hemato_lab.analysis.tables import Table, limits_text, value_text
+
+if TYPE_CHECKING:
+    from hemato_lab.report import Report
+
+GRADED: Final = {"1+": "few (1+)", "2+": "moderate (2+)", "3+": "many (3+)", "none": "below the first grade"}
+"""Grades in words (DOMAIN.md section 3.1)."""
+_TO_EACH_HUNDRED: Final = {"%": " %", "/100{WBC}": " per 100 white cells"}
+
+
+def findings(report: Report) -> Table:
+    """List every finding with its candidates, percentage, limits and grade."""
+    details = _mapping(report.extension.get("findings"))
+    rows = tuple(
+        (name, finding.count, *_share(_mapping(details.get(name))))
+        for name, finding in report.morphological_findings.items()
+    )
+    note = "Candidates to be looked at; limits are exact 95 % limits of counting, widened by the spread of the fields."
+    return Table("Morphological findings", ("finding", "candidates", "share", "95 % limits", "grade"), rows, note)
+
+
+def _share(details: Mapping[str, Any]) -> tuple[str, str, str]:
+    if not details:
+        return "", "", ""
+    limits, of = details.get("limits_95"), f"of {value_text(details.get('n_reference'))} {details.get('denominator')}"
+    shown = limits_text(limits, 3) if isinstance(limits, Sequence) else ""
+    unit = _TO_EACH_HUNDRED.get(str(details.get("unit")), "")
+    return f"{value_text(details.get('value'))}{unit} {of}", shown, _grade(details)
+
+
+def _grade(details: Mapping[str, Any]) -> str:
+    if details.get("insufficient_count"):
+        return f"not graded: {value_text(details.get('minimum'))} cells are needed"
+    grade, between = details.get("grade"), details.get("grade_range")
+    if not isinstance(grade, str):
+        return ""
+    if isinstance(between, Sequence) and len(between) == 2 and between[0] != between[1]:
+        return f"{GRADED.get(grade, grade)}; limits reach from {GRADED.get(between[0])} to {GRADED.get(between[1])}"
+    return GRADED.get(grade, grade)
+
+
+def considerations(report: Report) -> Table:
+    """List the differential: conditions to think of, with the rule that named each."""
+    items = _sequence(_mapping(report.extension.get("diagnosis")).get("items"))
+    rules = [str(_mapping(item).get("rule", "")) for item in items]
+    listed = report.diagnostic_report.differential_diagnosis
+    if len(rules) != len(listed):
+        rules = [""] * len(listed)
+    rows = tuple(
+        (
+            one.english_long or one.english_short,
+            one.icd10_code,
+            value_text(one.score),
+            one.confidence,
+            one.clinical_significance,
+            rule,
+        )
+        for one, rule in zip(listed, rules, strict=True)
+    )
+    head = ("candidate", "ICD-10", "score", "confidence", "significance", "rule")
+    return Table("Conditions to consider", head, rows, "Candidates for a qualified reader, not conclusions.")
+
+
+def review(report: Report) -> Table:
+    """List why a person must look at the smear."""
+    reasons = _sequence(_mapping(report.extension.get("review")).get("reasons"))
+    rows = tuple((str(_mapping(one).get("id", "")), str(_mapping(one).get("reason", ""))) for one in reasons)
+    return Table("To be reviewed by a qualified person", ("trigger", "reason"), rows)
+
+
+def not_assessed(report: Report) -> Table:
+    """List what was not looked for, by the reason why."""
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in _mapping(report.extension.get("not_assessed")).items():
+        by_reason.setdefault(str(reason), []).append(name)
+    rows = tuple((", ".join(names), reason) for reason, names in by_reason.items())
+    return Table("Not assessed", ("findings", "reason"), rows, "Their absence from this report says nothing.")
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _sequence(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list | tuple) else ()
