@@ -130,14 +130,9 @@ def run_evaluation(
     if parasites:
         found_by = parasite_reader(name, model)
         return evaluate_parasites(dataset, pipeline_name(name, model), found_by, match=match, **shared)
-    return evaluate_detection(
-        dataset,
-        pipeline_detect(name, model),
-        detector_card(name, model),
-        match=match,
-        ignore_incomplete=ignore_incomplete,
-        **shared,
-    ).to_json()
+    detect, card = pipeline_detect(name, model), detector_card(name, model)
+    options: dict[str, Any] = {"match": match, "ignore_incomplete": ignore_incomplete}
+    return evaluate_detection(dataset, detect, card, **options, **shared).to_json()
 
 
 def read_crop(path: Path) -> RGB:
