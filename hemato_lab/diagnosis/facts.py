@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from scipy.special import betainc
@@ -84,11 +84,14 @@ class PictureQuality:
         Whether most cells lie in fields that passed the monolayer check.
     failed : mapping of str to int
         Number of fields that failed each check.
+    unknown : mapping of str to int
+        Number of fields in which each check could not be made.
     """
 
     factor: float
     monolayer: bool
     failed: Mapping[str, int]
+    unknown: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,8 @@ class Sample:
         Sizes are judged where it does not rest on the red cells themselves.
     named_by : mapping of str to str
         For every name that a network can give, that network; empty where cells were not named.
+    nameable : collection of str
+        Names that some network could have given.
     """
 
     detections: Detections
@@ -74,6 +76,7 @@ class Sample:
     monolayer: Collection[int]
     scale: Scale
     named_by: Mapping[str, str]
+    nameable: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +165,8 @@ class _Judge:
             return self._measured(name, "the red cells") if named_by else NOT_NAMED
         if TERMS[name].kind == "cell" and any(is_a(known, name) for known in named_by):
             return _Method("sum of the narrower names", SUMMED, "own")
+        if not named_by and any(is_a(known, name) for known in self.sample.nameable):
+            return NOT_NAMED
         return NO_METHOD
 
     def _measured(self, name: str, against: str) -> _Method:

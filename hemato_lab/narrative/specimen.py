@@ -118,6 +118,9 @@ def _quality(facts: NarrativeFacts) -> Iterator[Line]:
         yield f"Quality checks failed: {checks}; conclusions are less certain for it.", ("quality",)
     else:
         yield "No field failed a quality check.", ("quality",)
+    if quality.unknown:
+        checks = listed(f"{check} in {number:,} of {_fields(images)}" for check, number in quality.unknown.items())
+        yield f"Quality checks that could not be made: {checks}.", ("quality",)
     if not quality.monolayer:
         text = (
             "Most cells do not lie in fields that passed the monolayer check, so that shapes and arrangements of red "

@@ -74,9 +74,7 @@ class Finder:
 
     def named_by(self) -> dict[str, str]:
         """Return, for every name that a network can give, that network; empty where cells are not named."""
-        if not self.names:
-            return {}
-        return {name: network for network in NETWORKS for name in load_network(network).card.classes}
+        return nameable() if self.names else {}
 
     def cells(
         self,
@@ -115,6 +113,11 @@ class Finder:
             )
             for calibration in calibrations
         ]
+
+
+def nameable() -> dict[str, str]:
+    """Return, for every name that a network that ships can give, that network."""
+    return {name: network for network in NETWORKS for name in load_network(network).card.classes}
 
 
 @contextmanager

@@ -60,6 +60,8 @@ class Reading:
         Of every field.
     named_by : mapping of str to str
         For every name that a network can give, that network; empty where cells were not named.
+    nameable : collection of str
+        Names that some network can give, whether any was asked or not.
     not_named : str
         Why blasts were not told apart, where they were not.
     """
@@ -71,6 +73,7 @@ class Reading:
     excluded: Collection[int]
     usable_shares: Sequence[float]
     named_by: Mapping[str, str]
+    nameable: Collection[str]
     not_named: str
 
     @property
@@ -146,7 +149,7 @@ def interpret(reading: Reading, interpretation: Interpretation, *, rbc_per_ul: f
     fit, fields = reading.fit, len(reading.smear)
     named = bool(reading.named_by)
     findings = assess(
-        Sample(fit, fields, _monolayer_fields(reading), reading.scale, reading.named_by),
+        Sample(fit, fields, _monolayer_fields(reading), reading.scale, reading.named_by, reading.nameable),
         reference.values,
     )
     types = differential(fit, fields) if named else None
@@ -211,20 +214,21 @@ def _monolayer_fields(reading: Reading) -> list[int]:
 
 def picture_quality(reading: Reading, failed_check: float) -> PictureQuality:
     """Judge how far the pictures can be trusted: each check that a field failed costs a part, by its share of cells."""
-    failed = dict.fromkeys(CHECKED, 0)
+    failed, unknown = dict.fromkeys(CHECKED, 0), dict.fromkeys(CHECKED, 0)
     cells = np.bincount(reading.fit["field"], minlength=len(reading.smear))
     factors, single = np.ones(len(reading.smear)), np.zeros(len(reading.smear), np.bool_)
     for index, field in enumerate(reading.smear.fields):
         gates = reading.quality[field.name]
         wrong = [check for check in CHECKED if _has_failed(gates.get(check, "ok"))]
-        for check in wrong:
-            failed[check] += 1
+        for check in CHECKED:
+            failed[check] += check in wrong
+            unknown[check] += str(gates.get(check, "ok")).startswith(NOT_ASSESSED)
         factors[index] = failed_check ** len(wrong)
         single[index] = gates.get("monolayer") == "ok"
     total = int(cells.sum())
     factor = float(np.sum(factors * cells) / total) if total else 0.0
-    shown = {check: count for check, count in failed.items() if count}
-    return PictureQuality(factor, bool(2 * cells[single].sum() > total), shown)
+    shown = [{check: count for check, count in counts.items() if count} for counts in (failed, unknown)]
+    return PictureQuality(factor, bool(2 * cells[single].sum() > total), *shown)
 
 
 def _has_failed(verdict: Any) -> bool:

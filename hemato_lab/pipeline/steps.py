@@ -21,7 +21,7 @@ from hemato_lab.imaging.content import NO_FILM, content_of
 from hemato_lab.imaging.illumination import fit_illumination
 from hemato_lab.imaging.quality import measure_optics, quality_gates
 from hemato_lab.imaging.scale import Each, ScaleReading, read_scale
-from hemato_lab.pipeline.finding import make_finder
+from hemato_lab.pipeline.finding import make_finder, nameable
 from hemato_lab.pipeline.interpretation import Interpretation
 from hemato_lab.pipeline.interpreting import Reading, interpret, named_by_measurement
 from hemato_lab.pipeline.reading import without_unreadable
@@ -209,6 +209,7 @@ def _reading(
         ],
         usable_shares=[calibration.illumination.lit_share for calibration in calibrations],
         named_by=finder.named_by(),
+        nameable=nameable(),
         not_named=f"the {finder.detector} detector does not tell blasts from other white cells",
     )
 

@@ -96,9 +96,10 @@ def test_reasons(smear, reference):
     assert "microcyte" in look(smear, reference).assessed
     assert look(smear, reference).not_assessed["Auer rod"] == NO_METHOD
     assert look(smear, reference, monolayer=()).not_assessed["rouleaux"] == NO_MONOLAYER
-    unnamed = look(smear, reference, named_by={})
+    unnamed = assess(Sample(smear, 1, (0,), STATED, {}, NAMED_BY), reference)
     assert unnamed.not_assessed["giant platelet"] == NOT_NAMED
-    assert unnamed.not_assessed["target cell"] == NO_METHOD
+    assert unnamed.not_assessed["target cell"] == unnamed.not_assessed["parasitised RBC"] == NOT_NAMED
+    assert unnamed.not_assessed["Auer rod"] == NO_METHOD
     assert unnamed.assessed["spherocyte"].rule == "measured.spherocyte"
     nothing = look(smear.select(np.zeros(len(smear), bool)), reference)
     assert nothing.assessed == {}

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hemato_lab.narrative import resolve, write_narrative
 from hemato_lab.narrative.advice import ADVICE
 from hemato_lab.narrative.model import WIDTH
+from hemato_lab.narrative.wording import share
 from hemato_lab.narrative.writer import SECTIONS
 from hemato_lab.reference import BloodCount, ClinicalContext
 from hemato_lab.report import RESEARCH_USE_NOTICE
@@ -232,6 +233,7 @@ def test_lines_of_severity_follow_the_asexual_share(infected, above):
     seen = case(findings(4500, {"gametocyte": 5}), parasites=parasitaemia(infected + 5, 4500, 12, gametocytes=5))
     (line,) = [text for text in section(seen, "parasites") if text.startswith("Without gametocytes")]
     assert f"Without gametocytes {infected} red cells" in line
+    assert f", {share(100 * infected / 4500)} % (95 % CI" in line
     assert above in line
     assert ("the limits cross 2 % (United Kingdom guideline)" in line) == (infected == 90)
     assert f"5 gametocytes and {infected} of no certain stage" in section(seen, "parasites")[0]
