@@ -193,6 +193,8 @@ def _concentration(condition: ConcentrationCondition, facts: Facts) -> Judged:
     concentration = facts.concentrations.get(condition.cell)
     if concentration is None:
         return not_assessed(words, NO_COUNT)
+    if reason := concentration.too_few(facts.reference):
+        return not_assessed(words, reason)
     if threshold is None:
         threshold = _range(condition.below_range or "", facts)[0]
     above = concentration.probability_above(threshold)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -65,6 +66,16 @@ class CellConcentration:
             share = min(1.0, threshold / self.at_even_odds)
         spread = max(1.0, self.overdispersion)
         return 1.0 - float(betainc(self.n / spread + 0.5, others / spread + 0.5, share))
+
+    def too_few(self, reference: Reference) -> str:
+        """Return why nothing may rest on so few cells, empty where there are enough or an analyser counted them."""
+        if self.origin == "blood count":
+            return ""
+        counts = reference.minimum_counts
+        share = self.origin == "share of the blood count"
+        least = math.ceil((counts.white_cells if share else counts.red_cells).value)
+        what = "white cells" if share else "red cells"
+        return f"too few {what}: {self.n_reference} of {least}" if self.n_reference < least else ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return it JSON-ready."""

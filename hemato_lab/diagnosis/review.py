@@ -145,7 +145,7 @@ def _white_cells(facts: Facts) -> Iterator[Trigger]:
 
 def _concentration(facts: Facts, watched: _Watched) -> Iterator[Trigger]:
     concentration = facts.concentrations.get(watched.name)
-    if concentration is None:
+    if concentration is None or concentration.too_few(facts.reference):
         return
     for side, limit in watched.beyond(concentration.value):
         above = concentration.probability_above(limit)

@@ -41,6 +41,7 @@ def estimated(facts: NarrativeFacts, name: str, key: str, usual: str) -> Iterato
     else:
         yield _value(statistic, name, facts.specimen), (f"feature_statistics/{key}", "provenance/reference")
         yield from _verdict(facts, statistic, key, usual, many)
+        yield from _against_analyser(facts, statistic, key, usual, many)
 
 
 def red_cells_in_words(specimen: Specimen) -> str:
@@ -61,6 +62,21 @@ def _value(statistic: FeatureStatistic, name: str, specimen: Specimen) -> str:
         f"{sentence_case(plural(name))} are estimated at about {value}{counts}, by the ratio to red cells, whose "
         f"concentration is taken as {red_cells_in_words(specimen)}{few}."
     )
+
+
+def _against_analyser(
+    facts: NarrativeFacts, statistic: FeatureStatistic, key: str, usual: str, many: str
+) -> Iterator[Line]:
+    """Tell where the analyser's count lies outside the limits of the film's."""
+    counted_value, limits = facts.facts.context.blood_count.given().get(usual), statistic.limits_95
+    if counted_value is None or limits is None or statistic.details.get("insufficient_count"):
+        return
+    if not limits[0] <= counted_value <= limits[1]:
+        text = (
+            f"The blood count gives {1000 * counted_value:,.0f} {many}/uL, outside these limits: clumping, the choice "
+            "of fields or another sample are to be thought of."
+        )
+        yield text, (f"feature_statistics/{key}", "provenance/context")
 
 
 def _verdict(facts: NarrativeFacts, statistic: FeatureStatistic, key: str, usual: str, many: str) -> Iterator[Line]:

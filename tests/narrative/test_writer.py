@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -315,3 +316,11 @@ def smears(draw):
 @given(smears())
 def test_no_count_spoils_a_sentence(facts):
     assert_sound(facts)
+
+
+def test_an_analyser_that_counts_otherwise_is_told():
+    facts = CASES["adult"]
+    count = replace(facts.facts.context.blood_count, plt=20.0)
+    other = replace(facts, facts=replace(facts.facts, context=replace(facts.facts.context, blood_count=count)))
+    assert any("20,000 platelets/uL, outside these limits" in text for text in section(other, "platelets"))
+    assert not any("outside these limits" in text for text in section(facts, "platelets"))
