@@ -196,6 +196,18 @@ def _graded(facts: Facts) -> Iterator[Trigger]:
         watched = name in _GRADED_ELSEWHERE or (term.lineage == "red cell" and term.denominator == RBC)
         if watched and finding.grade is not None and GRADES.index(finding.grade) >= least:
             yield _of_finding(f"{_slug(name)}-graded", f"{_share(finding)}, graded {finding.grade}.", finding)
+        elif watched and _is_many_among_few(finding, facts):
+            low = number_text(finding.limits_percent.low, 2)
+            reason = f"{_share(finding)}: too few for a grade, but even the lower limit of {low} % would be 2+."
+            yield _of_finding(f"{_slug(name)}-likely", reason, finding)
+
+
+def _is_many_among_few(finding: Finding, facts: Facts) -> bool:
+    """Tell whether too few cells were judged for a grade, and yet the whole interval lies at 2+ or above (own)."""
+    table = facts.reference.grades_of(finding.name)
+    if table is None or not finding.insufficient_count:
+        return False
+    return finding.limits_percent.low >= table.two_plus
 
 
 def _parasites(facts: Facts) -> Iterator[Trigger]:

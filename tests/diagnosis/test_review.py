@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from hemato_lab.diagnosis import CellConcentration, RuleBase, diagnose, review_triggers
+from hemato_lab.statistics.limits import clopper_pearson_limits
 from tests.diagnosis.made_up import finding, make_facts
 
 
@@ -116,3 +118,20 @@ def test_a_threatening_candidate_is_a_reason(rules: RuleBase) -> None:
     assert triggers[1].reason == (
         "Malaria Infection with Plasmodium Falciparum (B50) is a candidate that calls for review on the same day."
     )
+
+
+def test_many_among_few_cells_are_a_reason_although_they_have_no_grade() -> None:
+    """8 of 117: the exact lower limit is 3.0 %, where 2+ begins at 1 %; of 1 of 117 it is 0.02 %."""
+    few = {
+        name: replace(
+            finding("sickle cell", count, grade=None),
+            reference=117,
+            insufficient_count=True,
+            limits_percent=clopper_pearson_limits(count, 117).scaled(100),
+        )
+        for name, count in (("many", 8), ("one", 1))
+    }
+    (trigger,) = review_triggers(make_facts(counts={"sickle cell": few["many"]}))
+    assert trigger.id == "sickle-cell-likely"
+    assert "even the lower limit of 3.0 % would be 2+" in trigger.reason
+    assert not review_triggers(make_facts(counts={"sickle cell": few["one"]}))
