@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 ROULEAUX: Final = "rouleaux"
 AGGLUTINATION: Final = "agglutination"
 PLATELET_CLUMP: Final = "platelet clump"
-MOST_IN_A_STACK: Final = 2.2
-"""Neighbours of a cell in a stack, on average, at most: a line has two, a heap more."""
+MOST_IN_A_ROW: Final = 2.2
+"""Neighbours of a cell in a loose row, on average, at most: a line has two, a heap more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +49,9 @@ def red_cell_groups(
     reach = 1 - min(stack.least_overlap, heap.least_overlap)
     rouleaux, clumps = [], []
     for group, neighbours in _groups(detections, red_cells(detections), fields, reach, int(stack.least_cells)):
-        in_line = _bend(detections, group) <= stack.largest_bend and neighbours <= MOST_IN_A_STACK
-        if in_line:
+        if _bend(detections, group) <= stack.largest_bend:
             rouleaux.append(Group(group, _around(detections, group)))
-        elif len(group) >= heap.least_cells and neighbours > MOST_IN_A_STACK:
+        elif len(group) >= heap.least_cells and neighbours > MOST_IN_A_ROW:
             clumps.append(Group(group, _around(detections, group)))
     return tuple(rouleaux), tuple(clumps)
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hemato_lab.findings.arrangements import platelet_clumps, red_cell_groups
 
 STACK = [(10.0 + 14.0 * k, 50.0) for k in range(5)]
+TIGHT = [(10.0 + 5.0 * k, 50.0) for k in range(8)]
 HEAP = [(50.0, 50.0), *[(50.0 + 13 * math.cos(k), 50.0 + 13 * math.sin(k)) for k in (0, 1.2, 2.4, 3.6, 4.8)]]
 BENT = [(10.0, 50.0), (24.0, 50.0), (38.0, 50.0), (38.0, 64.0), (38.0, 78.0)]
 APART = [(10.0 + 21.0 * k, 50.0) for k in range(6)]
@@ -17,7 +18,16 @@ APART = [(10.0 + 21.0 * k, 50.0) for k in range(6)]
 
 @pytest.mark.parametrize(
     ("places", "stacks", "heaps"),
-    [(STACK, 1, 0), (STACK[:4], 1, 0), (STACK[:3], 0, 0), (HEAP, 0, 1), (HEAP[:4], 0, 0), (BENT, 0, 0), (APART, 0, 0)],
+    [
+        (STACK, 1, 0),
+        (TIGHT, 1, 0),
+        (STACK[:4], 1, 0),
+        (STACK[:3], 0, 0),
+        (HEAP, 0, 1),
+        (HEAP[:4], 0, 0),
+        (BENT, 0, 0),
+        (APART, 0, 0),
+    ],
 )
 def test_a_line_is_a_stack_and_a_heap_a_clump(make_circles, reference, places, stacks: int, heaps: int):
     rouleaux, agglutinated = red_cell_groups(make_circles(places), reference.measured, [0])

@@ -7,8 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
+import numpy as np
 import pytest
 
+from hemato_lab.detections import Detections
 from hemato_lab.diagnosis import load_rules
 from hemato_lab.errors import ConfigError
 from hemato_lab.export import render
@@ -16,10 +18,11 @@ from hemato_lab.formats import open_smear
 from hemato_lab.narrative import resolve
 from hemato_lab.phantom import RECIPES, phantom_smear
 from hemato_lab.pipeline import Interpretation, analyze
+from hemato_lab.pipeline.interpreting import Reading, interpret, picture_quality
 from hemato_lab.reference import BloodCount, ClinicalContext
 from hemato_lab.report import Report, report_schema
 from hemato_lab.resources import shipped
-from hemato_lab.smear import RED_CELL_DIAMETER_UM, Smear
+from hemato_lab.smear import RED_CELL_DIAMETER_UM, ArraySource, Field, Scale, Smear
 from hemato_lab.vocabulary import TERMS
 
 if TYPE_CHECKING:
@@ -239,3 +242,52 @@ def test_files_that_cannot_be_used_are_refused_before_anything_is_read(tmp_path)
     for decided in (Interpretation(reference=damaged), Interpretation(rules=damaged)):
         with pytest.raises(ConfigError, match="not TOML"):
             analyze("no such file.jpg", interpretation=decided)
+
+
+# What the cells of a smear are taken for
+
+
+def reading_of(cells: Detections, verdicts: list[dict[str, Any]]) -> Reading:
+    fields = tuple(
+        Field(f"{number}", ArraySource(np.zeros((400, 400, 3), np.uint8)), f"id {number}")
+        for number in range(len(verdicts))
+    )
+    scale = Scale.from_um_per_px(0.25)
+    quality = {f"{number}": {"red_cells_per_mm2": 6000.0, **verdict} for number, verdict in enumerate(verdicts)}
+    smear = Smear("made", fields, {}, scale)
+    return Reading(smear, scale, cells, quality, (), [1.0] * len(verdicts), {"RBC": "shapes"}, (), "")
+
+
+def cells_at(rows: list[tuple[int, str, float]]) -> Detections:
+    field, name, x = zip(*rows, strict=True)
+    n = len(rows)
+    columns = {"x": np.array(x), "y": np.full(n, 200.0), "radius": np.full(n, 5.0), "score": np.ones(n)}
+    return Detections({"field": np.array(field), "name": np.array(name), **columns})
+
+
+def test_each_failed_check_costs_confidence_by_its_share_of_cells():
+    cells = cells_at([(0, "RBC", 50.0)] * 3 + [(1, "RBC", 50.0)])
+    verdicts = [
+        {"monolayer": "ok", "focus": "blurred", "stain": "odd"},
+        {"monolayer": "too thick", "focus": "not assessed: x"},
+    ]
+    quality = picture_quality(reading_of(cells, verdicts), 0.9)
+    assert quality.factor == pytest.approx((3 * 0.9**2 + 1 * 0.9) / 4)
+    assert quality.monolayer
+    assert quality.failed == {"focus": 1, "stain": 1, "monolayer": 1}
+    assert quality.unknown == {"focus": 1}
+
+
+def test_platelets_in_clumps_have_no_estimate():
+    platelets = [(0, "platelet", 100.0 + 10 * k) for k in range(5)]
+    cells = cells_at([*[(0, "RBC", 20.0 * k) for k in range(1, 18)], *platelets])
+    interpreted = interpret(reading_of(cells, [{"monolayer": "ok"}]), Interpretation(), rbc_per_ul=4e6)
+    for key in ("platelet-density", "platelet-concentration"):
+        assert interpreted.statistics.documented[key].value == "not assessed"
+        assert "clumps" in interpreted.statistics.extension[key]["reason"]
+    assert "platelet" not in interpreted.facts.concentrations
+    assert "WBC" in interpreted.facts.concentrations
+    apart = interpret(
+        reading_of(cells.select(np.arange(len(cells) - 1)), [{"monolayer": "ok"}]), Interpretation(), rbc_per_ul=4e6
+    )
+    assert apart.statistics.documented["platelet-density"].value != "not assessed"
