@@ -18,18 +18,22 @@ class Advice:
         Beginnings of ICD-10 codes, of the WHO's and of the American edition alike.
     findings : tuple of str
         Names of which one cell is enough.
+    triggers : tuple of str
+        Reasons for review.
     """
 
     text: str
     codes: tuple[str, ...] = ()
     findings: tuple[str, ...] = ()
+    triggers: tuple[str, ...] = ()
 
 
 ADVICE: Final = (
     Advice(
         "Repeat thick and thin films and a rapid test for malaria.",
         ("B50", "B51", "B52", "B53", "B54", "B60"),
-        ("parasitised RBC", "ring trophozoite", "trophozoite", "schizont", "gametocyte"),
+        # Single cells are called parasitised by mistake in every smear.
+        triggers=("parasites-seen",),
     ),
     Advice(
         "Arrange urgent review by a haematologist, and flow cytometry.",

@@ -81,7 +81,12 @@ def _called_for(facts: NarrativeFacts, advice: Advice) -> tuple[str, ...]:
     listed_at = [str(index) for index, entry in enumerate(entries) if entry.icd10_code.startswith(advice.codes)]
     seen = facts.facts.findings.seen()
     named = [name for name in advice.findings if name in seen]
-    return (*traces("diagnosis/items", listed_at), *traces("findings", named))
+    reasons = [str(index) for index, one in enumerate(facts.triggers) if one.id in advice.triggers]
+    return (
+        *traces("diagnosis/items", listed_at),
+        *traces("findings", named),
+        *traces("review/reasons", reasons),
+    )
 
 
 def _more_cells(facts: NarrativeFacts) -> Iterator[Line]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from hemato_lab.diagnosis import Trigger
 from hemato_lab.diagnosis.facts import Facts, PictureQuality
 from hemato_lab.findings import Circle, Finding, Findings, Measurement
 from hemato_lab.narrative import NarrativeFacts, Specimen
@@ -30,13 +31,6 @@ class Listed:
     entries: tuple[Diagnosis, ...] = ()
     evidence: tuple[dict[str, Any], ...] = ()
     not_evaluated: tuple[dict[str, Any], ...] = ()
-
-
-@dataclass(frozen=True)
-class Reason:
-    """Stands in for a trigger."""
-
-    reason: str
 
 
 def finding(name: str, count: int, reference: int, **details: Any) -> Finding:
@@ -154,7 +148,7 @@ def case(
         models=("detector", "malaria"),
     )
     values = statistics(red) if values is None else values
-    triggers = tuple(Reason(reason) for reason in reasons)
+    triggers = tuple(Trigger("made-up", reason, {}) for reason in reasons)
     return NarrativeFacts(specimen, facts, values, counts, parasites, diagnosis, triggers, "2026.11")
 
 

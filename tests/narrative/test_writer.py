@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hemato_lab.diagnosis import Trigger
 from hemato_lab.narrative import resolve, write_narrative
 from hemato_lab.narrative.advice import ADVICE
 from hemato_lab.narrative.model import WIDTH
@@ -324,3 +325,10 @@ def test_an_analyser_that_counts_otherwise_is_told():
     other = replace(facts, facts=replace(facts.facts, context=replace(facts.facts.context, blood_count=count)))
     assert any("20,000 platelets/uL, outside these limits" in text for text in section(other, "platelets"))
     assert not any("outside these limits" in text for text in section(facts, "platelets"))
+
+
+def test_a_lone_candidate_calls_for_films_only_where_a_reason_does():
+    films = "Repeat thick and thin films and a rapid test for malaria."
+    alone = replace(made_up.MALARIA, diagnosis=None, triggers=())
+    assert films not in section(alone, "recommendations")
+    assert films in section(replace(alone, triggers=(Trigger("parasites-seen", "Several.", {}),)), "recommendations")
