@@ -123,10 +123,13 @@ def diagnose(facts: Facts, rules: RuleBase, code_system: str = "WHO") -> Differe
         entries=tuple(_entry(one) for one in listed),
         evidence=tuple(_evidence(one, system, facts, others[one.code]) for one in listed),
         considered=tuple(_evidence(one, system, facts, others[one.code]) for one in considered),
-        not_evaluated=tuple(
-            {"rule": one.rule.id, "reason": f"not evaluated: {one.reason}"}
-            for one in outcomes
-            if one.probability is None
+        not_evaluated=(
+            *(
+                {"rule": one.rule.id, "reason": f"not evaluated: {one.reason}"}
+                for one in outcomes
+                if one.probability is None
+            ),
+            *_without_code(outcomes, system, facts),
         ),
         statements=tuple(_statements(outcomes, facts)),
     )
@@ -152,6 +155,16 @@ def _candidates(outcomes: Iterable[RuleOutcome], system: CodeSystem, facts: Fact
             score, significance = outcome.score(diagnosis), outcome.significance(diagnosis)
             found.append(_Candidate(outcome, diagnosis, code, score, significance, confidence, len(found)))
     return found
+
+
+def _without_code(outcomes: Iterable[RuleOutcome], system: CodeSystem, facts: Facts) -> Iterable[Json]:
+    """Yield the diagnoses that hold but have no code in the system, so that none vanishes unsaid."""
+    least = facts.reference.confidence.kept_from
+    for outcome in outcomes:
+        for one in outcome.rule.diagnoses:
+            if (one.who if system == "WHO" else one.cm) is None and _confidence(outcome.known, facts) >= least:
+                reason = f"not listed: {one.english_long} has no code in the system {system}"
+                yield {"rule": outcome.rule.id, "reason": reason}
 
 
 def _confidence(probability: float, facts: Facts) -> float:

@@ -31,8 +31,7 @@ def impression(facts: NarrativeFacts) -> Iterator[Line]:
     elif diagnosis.entries:
         yield _raised(diagnosis.entries)
     else:
-        text = "No finding here points to a particular disease; that does not exclude one."
-        yield text, ("diagnosis/items",)
+        yield _nothing_listed(facts)
     if diagnosis is not None and (number := len(diagnosis.not_evaluated)):
         rules = "rule" if number == 1 else "rules"
         yield f"{number:,} {rules} could not be evaluated on what is known.", ("diagnosis/not_evaluated",)
@@ -42,6 +41,15 @@ def impression(facts: NarrativeFacts) -> Iterator[Line]:
             yield f"{sentence_case(because(trigger.reason))}.", (f"review/reasons/{index}",)
     else:
         yield "No rule that asks for review by a person was met.", ("provenance/rules",)
+
+
+def _nothing_listed(facts: NarrativeFacts) -> Line:
+    """Tell that nothing is listed, and whether too few cells are the reason."""
+    short = [name for name, one in facts.facts.findings.seen().items() if one.insufficient_count]
+    if short:
+        text = "Too few cells were judged for any finding to point to a particular disease; that does not exclude one."
+        return text, ("diagnosis/items", "diagnosis/not_evaluated", *traces("findings", short))
+    return "No finding here points to a particular disease; that does not exclude one.", ("diagnosis/items",)
 
 
 def _raised(entries: tuple[Diagnosis, ...]) -> Line:

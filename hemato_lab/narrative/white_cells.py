@@ -64,8 +64,9 @@ def white_cells(facts: NarrativeFacts) -> Iterator[Line]:
     told = () if counts is None else tuple(counts.types)
     yield from describe(facts.facts.findings, [name for name in _NAMES if name not in told])
     if counts is not None:
-        yield _beside(NUCLEATED_RED_CELL, counts.nucleated_red_cells)
-        yield _beside(SMUDGE_CELL, counts.smudge_cells)
+        for name, ratio in ((NUCLEATED_RED_CELL, counts.nucleated_red_cells), (SMUDGE_CELL, counts.smudge_cells)):
+            if ratio.reference or ratio.count:
+                yield _beside(name, ratio)
     yield from estimated(facts, WBC, "wbc-concentration", "wbc")
     yield from _corrected(facts)
 

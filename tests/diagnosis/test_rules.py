@@ -209,3 +209,16 @@ def test_the_analyser_comes_before_the_eye(rules: RuleBase) -> None:
 def test_a_cause_found_leaves_polychromasia_unexplained_no_more(rules: RuleBase) -> None:
     facts = make_facts(counts={**POLYCHROMASIA, **FRAGMENTS})
     assert Evaluation(facts, rules).outcome("R15").known < 0.1
+
+
+def test_a_diagnosis_without_a_code_in_the_system_is_said_to_be_missing(rules: RuleBase) -> None:
+    facts = make_facts(**FIRES["L5"])
+    told = {"WHO": diagnose(facts, rules, "WHO"), "CM": diagnose(facts, rules, "CM")}
+    assert "R72" in [entry.icd10_code for entry in told["WHO"].entries]
+    reasons = {
+        system: [one["reason"] for one in found.not_evaluated if one["rule"] == "L5"] for system, found in told.items()
+    }
+    assert reasons["WHO"] == []
+    assert reasons["CM"] == [
+        "not listed: Abnormality of white blood cells, not elsewhere classified has no code in the system CM"
+    ]
