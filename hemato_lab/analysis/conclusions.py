@@ -45,8 +45,13 @@ def _grade(details: Mapping[str, Any]) -> str:
     if not isinstance(grade, str):
         return ""
     if isinstance(between, Sequence) and len(between) == 2 and between[0] != between[1]:
-        return f"{GRADED.get(grade, grade)}; limits reach from {GRADED.get(between[0])} to {GRADED.get(between[1])}"
-    return GRADED.get(grade, grade)
+        low, high = map(_in_words, between)
+        return f"{_in_words(grade)}; limits reach from {low} to {high}"
+    return _in_words(grade)
+
+
+def _in_words(grade: object) -> str:
+    return GRADED.get(str(grade), str(grade))
 
 
 def considerations(report: Report) -> Table:

@@ -41,7 +41,7 @@ from hemato_lab.evaluation.ratio import ratio
 from hemato_lab.evaluation.rounding import rounded, rounded_limits
 from hemato_lab.findings.assessing import SIZE_CLASSES
 from hemato_lab.report import RESEARCH_USE_NOTICE
-from hemato_lab.statistics.differential import differential
+from hemato_lab.statistics.differential import differential, white_cells
 from hemato_lab.vocabulary import RBC, WBC, detector_class, is_a
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def evaluate_findings(
 
 def called_at_marks(image: AnnotatedImage, outcome: FieldOutcome) -> tuple[list[str], list[str]]:
     """Return the marked and the called name of every marked cell with a type that was found, in the order of marks."""
-    truth = image.truth.select((image.truth["ignored"] == 0) & ~np.isin(image.truth["name"], NO_TYPES))
+    truth = image.truth.select(_has_type(image.truth))
     kinds = [detector_class(str(name)) for name in truth["name"]]
     marked: list[str] = []
     called: list[str] = []
@@ -145,6 +145,11 @@ def called_at_marks(image: AnnotatedImage, outcome: FieldOutcome) -> tuple[list[
         marked += truth["name"][rows][near].tolist()
         called += cells["name"][nearest[near]].tolist()
     return marked, called
+
+
+def _has_type(truth: Detections) -> NDArray[np.bool_]:
+    """Tell which marks count and say a type."""
+    return np.asarray((truth["ignored"] == 0) & ~np.isin(truth["name"], NO_TYPES))
 
 
 def _types(seen: _Fields, groups: NDArray[np.intp], group_count: int) -> dict[str, Any]:
@@ -172,7 +177,7 @@ def _types(seen: _Fields, groups: NDArray[np.intp], group_count: int) -> dict[st
             }
             for index, name in enumerate(names)
         },
-        "marked": sum(int((~np.isin(image.truth["name"], NO_TYPES)).sum()) for image in seen.images),
+        "marked": sum(int(_has_type(image.truth).sum()) for image in seen.images),
         "found": sum(len(marked) for marked, _ in at_marks),
     }
 
@@ -219,5 +224,5 @@ def _differential(dataset: DetectionSet, seen: _Fields) -> dict[str, Any] | None
     numbered = [cells.with_columns(field=np.full(len(cells), index)) for index, cells in enumerate(tables)]
     counted = differential(Detections.concatenate(numbered), len(numbered)).to_dict()
     complete = all(set(marks) <= image.complete for image in seen.images)
-    truth = sum(int((image.truth.of_kind(WBC) & (image.truth["ignored"] == 0)).sum()) for image, _ in seen.pairs)
+    truth = sum(int((white_cells(image.truth) & (image.truth["ignored"] == 0)).sum()) for image, _ in seen.pairs)
     return {"truth": truth if complete else None, **counted}

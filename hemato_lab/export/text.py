@@ -13,6 +13,6 @@ if TYPE_CHECKING:
 def render(analysis: Analysis) -> bytes:
     """Return the text in UTF-8 with a final newline; it ends with the research-use notice in every case."""
     text = analysis.report.pathology_report.rstrip()
-    if RESEARCH_USE_NOTICE not in text:
+    if not text.endswith(RESEARCH_USE_NOTICE):
         text = f"{text}\n\n{RESEARCH_USE_NOTICE}" if text else RESEARCH_USE_NOTICE
     return f"{text}\n".encode()

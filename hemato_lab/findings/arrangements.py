@@ -15,7 +15,7 @@ from hemato_lab.findings.red_cells import red_cells
 from hemato_lab.vocabulary import PLATELET
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -45,15 +45,16 @@ def red_cell_groups(
     A group overlaps from cell to cell. It is a stack when its cells lie in a line, and else a clump; two cells that
     overlap by chance, or a bent row, are neither.
     """
-    stack, heap = rules.rouleaux, rules.agglutination
-    reach = 1 - min(stack.least_overlap, heap.least_overlap)
-    rouleaux, clumps = [], []
-    for group, neighbours in _groups(detections, red_cells(detections), fields, reach, int(stack.least_cells)):
-        if _bend(detections, group) <= stack.largest_bend:
-            rouleaux.append(Group(group, _around(detections, group)))
-        elif len(group) >= heap.least_cells and neighbours > MOST_IN_A_ROW:
-            clumps.append(Group(group, _around(detections, group)))
-    return tuple(rouleaux), tuple(clumps)
+    stack, heap, red = rules.rouleaux, rules.agglutination, red_cells(detections)
+    stacks = _groups(detections, red, fields, 1 - stack.least_overlap, stack.least_cells)
+    heaps = _groups(detections, red, fields, 1 - heap.least_overlap, heap.least_cells)
+    rouleaux = [group for group, _ in stacks if _bend(detections, group) <= stack.largest_bend]
+    clumps = [
+        group
+        for group, neighbours in heaps
+        if neighbours > MOST_IN_A_ROW and _bend(detections, group) > stack.largest_bend
+    ]
+    return _encircled(detections, rouleaux), _encircled(detections, clumps)
 
 
 def platelet_clumps(
@@ -70,15 +71,15 @@ def platelet_clumps(
     """
     rule = rules.platelet_clump
     platelets = detections.of_kind(PLATELET)
-    found = _groups(detections, platelets, fields, 1 + rule.largest_gap_ratio / 2, int(rule.least_platelets))
+    found = _groups(detections, platelets, fields, 1 + rule.largest_gap_ratio / 2, rule.least_platelets)
     touching = [group for group, _ in found]
     grouped = np.concatenate([*touching, np.empty(0, np.intp)])
     bodies = [np.array([row]) for row in np.flatnonzero(ragged) if row not in grouped]
-    return tuple(Group(group, _around(detections, group)) for group in (*touching, *bodies))
+    return _encircled(detections, [*touching, *bodies])
 
 
 def _groups(
-    detections: Detections, wanted: NDArray[np.bool_], fields: Collection[int], reach: float, least: int
+    detections: Detections, wanted: NDArray[np.bool_], fields: Collection[int], reach: float, least: float
 ) -> Iterator[tuple[NDArray[np.intp], float]]:
     """Yield the groups of cells nearer to each other than `reach` times the sum of their radii.
 
@@ -110,6 +111,10 @@ def _bend(detections: Detections, rows: NDArray[np.intp]) -> float:
     centre = np.stack([detections["x"][rows], detections["y"][rows]], axis=1)
     across = float(np.linalg.svd(centre - centre.mean(axis=0), compute_uv=False)[1]) / np.sqrt(len(rows))
     return float(across / np.mean(detections["radius"][rows]))
+
+
+def _encircled(detections: Detections, groups: Sequence[NDArray[np.intp]]) -> tuple[Group, ...]:
+    return tuple(Group(rows, _around(detections, rows)) for rows in groups)
 
 
 def _around(detections: Detections, rows: NDArray[np.intp]) -> Circle:

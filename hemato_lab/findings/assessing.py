@@ -152,24 +152,28 @@ class _Judge:
             return self._share(name, white_cells(self.cells), own, WBC, method)
         if is_a(name, PLATELET):
             return self._share(name, self.cells.of_kind(PLATELET), own, PLATELET, method)
-        unnamed = not self.sample.named_by and name in self.shapes
-        return self._share(name, self.judged, self.shapes[name] if unnamed else own, RBC, method)
+        # Where cells were named, polychromatic ones have their measured name already.
+        bare = name not in self.sample.named_by and not (self.sample.named_by and name in MEASURED_NAMES)
+        return self._share(name, self.judged, self.shapes[name] if bare and name in self.shapes else own, RBC, method)
 
     def _method(self, name: str) -> _Method | str:
         named_by = self.sample.named_by
         if name in named_by:
             return _Method(f"named by the network {named_by[name]}", f"network {named_by[name]}", "computed")
         if name in (POLYCHROMATIC, SPHEROCYTE, HYPOCHROMIC):
-            return self._measured(name, "the median red cell") if self.shapes else NOT_MEASURED
+            return self._measured(name, "the median red cell", enough=bool(self.shapes))
         if name in MEASURED_NAMES:
-            return self._measured(name, "the red cells") if named_by else NOT_NAMED
+            known = median_diameter_um(self.cells) is not None
+            return self._measured(name, "the red cells", enough=known) if named_by else NOT_NAMED
         if TERMS[name].kind == "cell" and any(is_a(known, name) for known in named_by):
             return _Method("sum of the narrower names", SUMMED, "own")
         if not named_by and any(is_a(known, name) for known in self.sample.nameable):
             return NOT_NAMED
         return NO_METHOD
 
-    def _measured(self, name: str, against: str) -> _Method:
+    def _measured(self, name: str, against: str, *, enough: bool) -> _Method | str:
+        if not enough:
+            return NOT_MEASURED
         source = getattr(self.reference.measured, name.replace(" ", "_")).source
         return _Method(f"measured against {against} of the smear", f"measured.{name}", source)
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Final, Literal, get_args
+from numbers import Real
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from hemato_lab.errors import ConfigError
 
@@ -52,9 +53,11 @@ class BloodCount:
     rdw: float | None = None
 
     def __post_init__(self) -> None:
-        for name, value in self.given().items():
+        for name, value in self._stated().items():
+            if isinstance(value, bool) or not isinstance(value, Real):
+                raise ConfigError(f"{value!r} is no number of {name}", subject="blood count", hint=f"use {UNITS[name]}")
             low, high = POSSIBLE[name]
-            if not (math.isfinite(value) and low <= value <= high):
+            if not (math.isfinite(value) and low <= float(value) <= high):
                 raise ConfigError(
                     f"a {name} of {value:g} {UNITS[name]} is impossible",
                     subject="blood count",
@@ -81,8 +84,11 @@ class BloodCount:
 
     def given(self) -> dict[str, float]:
         """Return the values that are known, by their names."""
+        return {name: float(value) for name, value in self._stated().items()}
+
+    def _stated(self) -> dict[str, Any]:
         stated = {one.name: getattr(self, one.name) for one in fields(self)}
-        return {name: float(value) for name, value in stated.items() if value is not None}
+        return {name: value for name, value in stated.items() if value is not None}
 
 
 UNITS: Final = {

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from hemato_lab.reference.context import UNITS
 from hemato_lab.vocabulary import TERMS
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ GradeName = Literal["1+", "2+", "3+"]
 Share = Annotated[float, Field(ge=0, le=1)]
 Percent = Annotated[float, Field(ge=0, le=100)]
 Positive = Annotated[float, Field(gt=0)]
+Several = Annotated[float, Field(ge=2)]
 
 
 def _ordered(pair: tuple[float, float]) -> tuple[float, float]:
@@ -36,15 +38,22 @@ def _known(name: str) -> str:
     return name
 
 
+def _of_a_range(name: str) -> str:
+    if name not in UNITS and name not in TERMS:
+        raise ValueError(f"{name!r} is neither a value of a blood count nor a name of the vocabulary")
+    return name
+
+
 Range = Annotated[tuple[float, float], AfterValidator(_ordered)]
 Source = Annotated[str, AfterValidator(_marked)]
 Name = Annotated[str, AfterValidator(_known)]
+RangeName = Annotated[str, AfterValidator(_of_a_range)]
 
 
 class Table(BaseModel):
-    """A table that refuses keys it does not know."""
+    """A table that refuses keys it does not know, and numbers that are none."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class ReferenceRange(Table):
@@ -154,6 +163,11 @@ class AnisocytosisRule(Table):
     most_diameter_variation: Positive
     source: Source
 
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        _ordered((self.normal_diameter_variation, self.most_diameter_variation))
+        return self
+
 
 class PlateletSizeRule(Table):
     """In micrometres where the scale is independent, else as a ratio to the red cells."""
@@ -166,7 +180,7 @@ class PlateletSizeRule(Table):
 class PlateletClumpRule(Table):
     """Touching platelets, or one ragged body of many."""
 
-    least_platelets: Positive
+    least_platelets: Several
     largest_gap_ratio: Positive
     largest_circularity: Share
     source: Source
@@ -193,7 +207,7 @@ class SmudgeCellRule(Table):
 class RouleauxRule(Table):
     """Overlapping red cells in a line."""
 
-    least_cells: Positive
+    least_cells: Several
     least_overlap: Share
     largest_bend: Positive
     source: Source
@@ -202,7 +216,7 @@ class RouleauxRule(Table):
 class AgglutinationRule(Table):
     """Overlapping red cells in a heap."""
 
-    least_cells: Positive
+    least_cells: Several
     least_overlap: Share
     source: Source
 
@@ -283,6 +297,11 @@ class PlateletAdequacy(Table):
     high_above: Positive
     source: Source
 
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        _ordered((self.low_below, self.high_above))
+        return self
+
 
 class ConfidenceRule(Table):
     """How probabilities become entries of the differential.
@@ -302,6 +321,11 @@ class ConfidenceRule(Table):
     failed_check: Share
     support: Share
     source: Source
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        _ordered((self.kept_from, self.listed_from))
+        return self
 
 
 class ReviewRule(Table):
@@ -324,7 +348,7 @@ class Reference(Table):
     """Everything in ``reference.toml``."""
 
     version: str
-    ranges: dict[str, ReferenceRange]
+    ranges: dict[RangeName, ReferenceRange]
     factors: Factors
     grades: tuple[GradeTable, ...]
     minimum_counts: MinimumCounts

@@ -75,3 +75,30 @@ def test_what_was_not_assessed_is_grouped_by_reason():
 def test_reasons_for_a_review():
     told = Report("study", extension={"review": {"reasons": [{"id": "blast-seen", "reason": "3 cells."}]}})
     assert conclusions.review(told).rows == (("blast-seen", "3 cells."),)
+
+
+def test_grades_that_are_not_known_are_shown_as_they_are():
+    """Reports may come from elsewhere."""
+    odd = conclusions.findings(report(grade="4+", grade_range=["2+", ["x"]])).rows[0][-1]
+    assert odd == "4+; limits reach from moderate (2+) to ['x']"
+    assert conclusions.findings(report(grade=["2+"])).rows[0][-1] == ""
+
+
+def test_a_condition_is_shown_with_all_that_the_report_says(analysis: Analysis):
+    (row,) = conclusions.considerations(analysis.report).rows
+    assert row[:5] == ("Thrombocytopenia, unspecified", "D69.6", "3", "0.20", "B")
+
+
+def test_rules_that_do_not_match_the_conditions_are_left_out(analysis: Analysis):
+    more = replace(analysis.report, extension={"diagnosis": {"items": [{"rule": "P1"}, {"rule": "P2"}]}})
+    assert [row[-1] for row in conclusions.considerations(more).rows] == [""]
+
+
+def test_damaged_extensions_are_empty_tables():
+    for damage in ("text", 3, None, ["list"], {"items": 5, "reasons": "x"}):
+        damaged = replace(
+            report(), extension=dict.fromkeys(("findings", "diagnosis", "review", "not_assessed"), damage)
+        )
+        assert conclusions.findings(damaged).rows == (("schistocyte", "1", "", "", ""),)
+        assert conclusions.considerations(damaged).rows == ()
+        assert [row for row in conclusions.review(damaged).rows if any(row)] == []

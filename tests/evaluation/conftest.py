@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SHAPES = ("target cell", "spherocyte", "microcyte")
-NAMES = ("RBC", "WBC", "platelet", "ring trophozoite", "sickle cell", "trophozoite", *SHAPES)
+NO_TYPES_OF_WBC = ("nucleated RBC", "smudge cell")
+NAMES = ("RBC", "WBC", "platelet", "ring trophozoite", "sickle cell", "trophozoite", *SHAPES, *NO_TYPES_OF_WBC)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from hemato_lab.errors import ConfigError, DatasetError
 from hemato_lab.evaluation.dataset import CropSet, DetectionSet, read_dataset
 
 SHAPES = ("target cell", "spherocyte", "microcyte")
+NO_TYPES_OF_WBC = ("nucleated RBC", "smudge cell")
 
 Write = Callable[[dict[str, Any]], Path]
 
@@ -26,7 +27,8 @@ def test_images_keep_what_the_file_says(document: dict[str, Any], write: Write) 
     folder = write(document)
     dataset = read_detection_set(folder)
     assert (dataset.name, dataset.rbc_diameter_px, dataset.rbc_diameter_by_threshold_px) == ("tiny", 100.0, 90.0)
-    assert dataset.names == ("RBC", "WBC", "platelet", "ring trophozoite", "sickle cell", "trophozoite", *SHAPES)
+    detected = ("RBC", "WBC", "platelet", "ring trophozoite", "sickle cell", "trophozoite")
+    assert dataset.names == (*detected, *SHAPES, *NO_TYPES_OF_WBC)
     (image,) = dataset.in_split("test")
     assert image.path == folder / "images/a.jpg"
     assert (image.width, image.height, image.group) == (640, 480, "slide 1")

@@ -8,12 +8,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hemato_lab.findings.arrangements import platelet_clumps, red_cell_groups
+from hemato_lab.reference import load_reference
+from tests.findings.conftest import table
 
 STACK = [(10.0 + 14.0 * k, 50.0) for k in range(5)]
 TIGHT = [(10.0 + 5.0 * k, 50.0) for k in range(8)]
 HEAP = [(50.0, 50.0), *[(50.0 + 13 * math.cos(k), 50.0 + 13 * math.sin(k)) for k in (0, 1.2, 2.4, 3.6, 4.8)]]
 BENT = [(10.0, 50.0), (24.0, 50.0), (38.0, 50.0), (38.0, 64.0), (38.0, 78.0)]
 APART = [(10.0 + 21.0 * k, 50.0) for k in range(6)]
+RULES = load_reference().values.measured
+
+
+def circles(places: list[tuple[float, float]], name: str = "normal RBC", field: int = 0):
+    return table([{"name": name, "x": x, "y": y, "radius": 10.0, "field": field} for x, y in places])
+
+
+def turned(places: list[tuple[float, float]], angle: float, shift: float) -> list[tuple[float, float]]:
+    cos, sin = math.cos(angle), math.sin(angle)
+    return [(shift + x * cos - y * sin, shift + x * sin + y * cos) for x, y in places]
 
 
 @pytest.mark.parametrize(
@@ -41,28 +53,68 @@ def test_only_the_given_fields_are_looked_at(make_circles, reference):
 
 @settings(max_examples=25, deadline=None)
 @given(st.floats(0, 2 * math.pi), st.floats(-500, 500))
-def test_a_stack_is_one_however_it_lies(reference_rules, circles, angle: float, shift: float):
-    turned = [
-        (shift + x * math.cos(angle) - y * math.sin(angle), shift + x * math.sin(angle) + y * math.cos(angle))
-        for x, y in STACK
-    ]
-    (group,), heaps = red_cell_groups(circles(turned), reference_rules, [0])
-    assert (len(group.rows), heaps) == (5, ())
-    assert group.circle.radius == pytest.approx((14 * 4 + 20) / 2, abs=1e-6)
+def test_a_stack_and_a_heap_are_what_they_are_however_they_lie(angle: float, shift: float):
+    (stack,), heaps = red_cell_groups(circles(turned(STACK, angle, shift)), RULES, [0])
+    assert (len(stack.rows), heaps) == (5, ())
+    assert stack.circle.radius == pytest.approx((14 * 4 + 20) / 2, abs=1e-6)
+    stacks, (heap,) = red_cell_groups(circles(turned(HEAP, angle, shift)), RULES, [0])
+    assert (stacks, len(heap.rows)) == ((), 6)
+    assert red_cell_groups(circles(turned(BENT, angle, shift)), RULES, [0]) == ((), ())
 
 
-@pytest.fixture(scope="module")
-def reference_rules():
-    from hemato_lab.reference import load_reference
+def test_the_circle_holds_every_cell_of_its_group_and_names_its_field():
+    cells = circles([*HEAP, *[(x + 1000, y) for x, y in STACK]], field=3)
+    (stack,), (heap,) = red_cell_groups(cells, RULES, [3])
+    assert (stack.rows.tolist(), heap.rows.tolist()) == ([6, 7, 8, 9, 10], [0, 1, 2, 3, 4, 5])
+    for group in (stack, heap):
+        away = np.hypot(cells["x"][group.rows] - group.circle.x, cells["y"][group.rows] - group.circle.y)
+        assert group.circle.field == 3
+        assert (away + 10 <= group.circle.radius + 1e-9).all()
+        assert group.circle.radius < 40
 
-    return load_reference().values.measured
+
+def test_cells_of_different_fields_do_not_lie_together():
+    halves = circles(STACK).with_columns(field=np.array([0, 1, 0, 1, 0]))
+    assert red_cell_groups(halves, RULES, [0, 1]) == ((), ())
 
 
-@pytest.fixture(scope="module")
-def circles():
-    from tests.findings.conftest import table
+def test_the_order_of_cells_does_not_matter():
+    cells = circles([*HEAP, *[(x + 1000, y) for x, y in STACK]])
+    order = np.random.default_rng(3).permutation(len(cells))
+    for groups, others in zip(
+        red_cell_groups(cells, RULES, [0]), red_cell_groups(cells.select(order), RULES, [0]), strict=True
+    ):
+        for group, other in zip(groups, others, strict=True):
+            assert sorted(order[other.rows]) == sorted(group.rows)
 
-    return lambda places: table([{"name": "normal RBC", "x": x, "y": y, "radius": 10.0} for x, y in places])
+
+@pytest.mark.parametrize(
+    ("overrides", "stacks", "heaps"),
+    [
+        ({"rouleaux": {"least_cells": 6}}, 0, 1),
+        ({"rouleaux": {"least_cells": 4.5}}, 1, 1),
+        ({"rouleaux": {"least_cells": 20}}, 0, 1),
+        ({"agglutination": {"least_cells": 7}}, 1, 0),
+        ({"rouleaux": {"least_overlap": 0.35}}, 0, 1),
+        ({"agglutination": {"least_overlap": 0.4}}, 1, 0),
+        ({"rouleaux": {"largest_bend": 2.0}}, 2, 0),
+    ],
+)
+def test_stacks_and_heaps_have_thresholds_of_their_own(overrides, stacks: int, heaps: int):
+    """Cells of the stack overlap by 30 %, those of the heap by at most 35 %."""
+    rules = load_reference({"measured": overrides}).values.measured
+    found = red_cell_groups(circles([*HEAP, *[(x + 1000, y) for x, y in STACK]]), rules, [0])
+    assert tuple(map(len, found)) == (stacks, heaps)
+
+
+def test_touching_is_told_by_each_platelet_s_own_size():
+    def clumps(radius: float) -> int:
+        cells = circles([(30.0 * k, 0.0) for k in range(5)], "platelet").with_columns(
+            radius=np.array([radius, 10.0, radius, 10.0, radius])
+        )
+        return len(platelet_clumps(cells, RULES, [0], np.zeros(5, bool)))
+
+    assert [clumps(14.0), clumps(16.0)] == [0, 1]  # 1.2 times the sum of radii reaches 28.8 and 31.2
 
 
 @pytest.mark.parametrize(("count", "gap", "clumps"), [(5, 20.0, 1), (4, 20.0, 0), (5, 23.5, 1), (5, 26.0, 0)])

@@ -11,6 +11,7 @@ from hemato_lab.findings.assessing import (
     NEEDS_SCALE,
     NO_METHOD,
     NO_MONOLAYER,
+    NOT_MEASURED,
     NOT_NAMED,
     SUMMED,
     UNREMARKABLE,
@@ -85,10 +86,10 @@ def test_every_name_is_assessed_or_said_to_be_missing(smear, reference):
     wanted = {name for name, term in TERMS.items() if term.lineage != "artefact"} - set(UNREMARKABLE) - {"benign"}
     for options in ({}, {"scale": GUESSED}, {"named_by": {}}, {"monolayer": ()}):
         found = look(smear, reference, **options)
-        parts = [set(found.assessed), set(found.not_assessed), set(found.measurements)]
-        assert wanted <= set().union(*parts)
-        assert not parts[0] & parts[1]
-        assert not parts[1] & parts[2]
+        named = [*found.assessed, *found.not_assessed, *(name for name in found.measurements if name in TERMS)]
+        assert sorted(named) == sorted(wanted)
+        assert all(found.not_assessed.values())
+        assert all(finding.name == name for name, finding in found.assessed.items())
 
 
 def test_reasons(smear, reference):
@@ -118,3 +119,63 @@ def test_rouleaux_count_the_cells_that_lie_in_them(make_cells, make_red_cell, re
     cells = make_cells([*stack, *[make_red_cell() | {"x": 5000.0 + 100 * k} for k in range(95)]])
     rouleaux = look(cells, reference).assessed["rouleaux"]
     assert (rouleaux.count, rouleaux.reference, len(rouleaux.circles)) == (5, 100, 1)
+
+
+def test_without_names_what_was_measured_is_counted(make_cells, make_red_cell, reference):
+    pale = {"od_green": 0.14, "od_red": 0.066, "pallor_ratio": 0.6}
+    cells = make_cells([*[make_red_cell("RBC") for _ in range(80)], *[make_red_cell("RBC", **pale) for _ in range(20)]])
+    for named_by in ({}, {"lymphocyte": "white-cells"}):  # a network that does not name red cells changes nothing
+        found = look(cells, reference, named_by=named_by).assessed["hypochromic cell"]
+        assert (found.count, found.reference, found.rule) == (20, 100, "measured.hypochromic cell")
+        assert len(found.circles) == 20
+        assert found.source == reference.measured.hypochromic_cell.source
+
+
+def test_sizes_without_a_measured_red_cell_are_not_assessed(make_cells, make_red_cell, reference):
+    """No red cell to compare with: none called giant would not mean that there is none."""
+    blind = {"equivalent_diameter_um": np.nan}
+    cells = make_cells([make_red_cell(name, **blind) for name in ["normal RBC"] * 30 + ["platelet"] * 10])
+    found = look(cells, reference)
+    for name in ("giant platelet", "large platelet", "smudge cell", "polychromatic cell"):
+        assert found.not_assessed[name] == NOT_MEASURED
+    assert found.assessed["target cell"].reference == 30
+    assert found.assessed["platelet clump"].reference == 10
+
+
+@pytest.mark.parametrize(("count", "grade"), [(0, "none"), (1, "1+"), (9, "1+"), (10, "2+"), (20, "2+"), (21, "3+")])
+def test_schistocytes_of_a_thousand_red_cells(make_cells, make_red_cell, reference, count: int, grade: str):
+    cells = make_cells([make_red_cell("schistocyte" if k < count else "normal RBC") for k in range(1000)])
+    found = look(cells, reference).assessed["schistocyte"]
+    assert (found.count, found.reference, found.grade, len(found.circles)) == (count, 1000, grade, count)
+
+
+def test_cells_of_one_field_only_have_wider_limits(make_cells, make_red_cell, reference):
+    def target(fields: list[int]):
+        cells = [make_red_cell() | {"field": k % 2} for k in range(960)]
+        cells += [make_red_cell("target cell") | {"field": field} for field in fields]
+        return assess(Sample(make_cells(cells), 2, (0, 1), STATED, NAMED_BY), reference).assessed["target cell"]
+
+    even, uneven = target([0, 1] * 20), target([0] * 40)
+    assert even.overdispersion == 1.0
+    expected = stats.chi2_contingency([[40, 0], [480, 480]], correction=False)[0]
+    assert uneven.overdispersion == pytest.approx(expected)
+    assert uneven.limits_percent.low < even.limits_percent.low < even.limits_percent.high < uneven.limits_percent.high
+    assert {circle.field for circle in uneven.circles} == {0}
+
+
+def test_platelets_in_a_clump_are_counted_among_platelets(make_cells, make_red_cell, reference):
+    clump = [make_red_cell("platelet") | {"x": 100.0 + 18 * k, "y": 900.0, "radius": 9.0} for k in range(6)]
+    single = [make_red_cell("platelet") | {"x": 100.0 * k, "y": 3000.0, "radius": 9.0} for k in range(14)]
+    found = look(make_cells([*[make_red_cell() for _ in range(30)], *clump, *single]), reference)
+    clumped = found.assessed["platelet clump"]
+    assert (clumped.count, clumped.reference, clumped.denominator) == (6, 20, "platelet")
+    assert len(clumped.circles) == 1
+
+
+def test_rouleaux_are_counted_in_the_monolayer_alone(make_cells, make_red_cell, reference):
+    stack = [make_red_cell() | {"x": 100.0 + 42 * k, "y": 500.0} for k in range(5)]
+    rows = [one | {"field": field} for field in (0, 1) for one in (*stack, make_red_cell() | {"x": 5000.0})]
+    sample = Sample(make_cells(rows), 2, (1,), STATED, NAMED_BY)
+    rouleaux = assess(sample, reference).assessed["rouleaux"]
+    assert (rouleaux.count, rouleaux.reference) == (5, 6)
+    assert [circle.field for circle in rouleaux.circles] == [1]

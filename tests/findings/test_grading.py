@@ -13,20 +13,21 @@ TABLES = {name: table for table in load_reference().values.grades for name in ta
 
 # DOMAIN.md section 3.1: 2+ and 3+ in per cent, read from its table.
 PRINTED = {
-    "macrocyte": (11, 20),
-    "hypochromic cell": (11, 20),
-    "giant platelet": (11, 20),
+    **dict.fromkeys(("anisocytosis", "macrocyte", "microcyte", "hypochromic cell", "giant platelet"), (11, 20)),
     "oval macrocyte": (2, 5),
-    "spherocyte": (5, 20),
-    "target cell": (5, 20),
-    "basophilic stippling": (5, 20),
-    "sickle cell": (1, 2),
-    "bite cell": (1, 2),
+    **dict.fromkeys(("polychromatic cell", "acanthocyte", "echinocyte", "elliptocyte", "ovalocyte"), (5, 20)),
+    **dict.fromkeys(("spherocyte", "stomatocyte", "target cell", "teardrop cell", "basophilic stippling"), (5, 20)),
+    **dict.fromkeys(("bite cell", "blister cell", "irregularly contracted cell", "sickle cell"), (1, 2)),
     "schistocyte": (1, 2),
-    "Howell-Jolly body": (2, 3),
+    **dict.fromkeys(("Howell-Jolly body", "Pappenheimer body"), (2, 3)),
     "Dohle body": (2, 4),
-    "vacuolation": (4, 8),
+    **dict.fromkeys(("toxic granulation", "vacuolation", "hypogranular neutrophil"), (4, 8)),
 }
+OWN = {"rouleaux", "agglutination"}
+
+
+def test_every_class_of_the_domain_reference_has_its_grades():
+    assert set(TABLES) == set(PRINTED) | OWN
 
 
 @pytest.mark.parametrize(("name", "bounds"), PRINTED.items())
@@ -53,3 +54,20 @@ def test_limits_that_cross_a_boundary_have_two_grades():
 def test_more_is_never_graded_lower(name: str, one: float, other: float):
     low, high = sorted((one, other))
     assert GRADES.index(grade_of(low, TABLES[name])) <= GRADES.index(grade_of(high, TABLES[name]))
+
+
+@pytest.mark.parametrize("of", [100, 1000, 1100, 2900, 7300])
+@pytest.mark.parametrize(("name", "bounds"), PRINTED.items())
+def test_counts_exactly_at_a_boundary_are_graded_as_it_is_printed(name: str, bounds: tuple[int, int], of: int):
+    """No rounding of a share may move a count across a boundary."""
+    two, three = (bound * of // 100 for bound in bounds)
+    below = "1+" if name == "schistocyte" else "none"
+    counts = (two - 1, two, three, three + 1)
+    expected = ["none" if two == 1 else below, "2+", "2+", "3+"]
+    assert [grade_of(100 * (count / of), TABLES[name]) for count in counts] == expected
+
+
+def test_a_first_grade_at_nothing_does_not_grade_what_was_not_seen():
+    own = {"names": ["spherocyte"], "two_plus": 0.0, "three_plus": 2.0, "source": "user"}
+    (table,) = load_reference({"grades": [own]}).values.grades
+    assert [grade_of(percent, table) for percent in (0.0, 0.1, 2.0, 2.1)] == ["none", "2+", "2+", "3+"]

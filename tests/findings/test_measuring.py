@@ -65,3 +65,40 @@ def test_enlarged_parasitised_cells(sized, reference, ratio: float, flagged: boo
     assert (found.flagged, found.n) == (flagged, 40)
     assert ENLARGEMENT not in measurements(sized(0.05, infected=ratio, n_infected=2), reference)[0]
     assert set(measurements(sized(0.05, infected=ratio), reference)[0]) == set(MEASUREMENTS)
+
+
+def test_the_fewest_cells_that_are_measured(sized, reference):
+    """100 red cells, and 3 parasitised ones beside them."""
+    assert ANISOCYTOSIS not in measurements(sized(0.05, 99), reference)[0]
+    assert measurements(sized(0.05, 100), reference)[0][ANISOCYTOSIS].n == 100
+    assert measurements(sized(0.05, 100, infected=1.3, n_infected=3), reference)[0][ENLARGEMENT].n == 3
+    assert ENLARGEMENT not in measurements(sized(0.05, 99, infected=1.3, n_infected=3), reference)[0]
+
+
+@pytest.mark.parametrize(("count", "few"), [(999, True), (1000, False)])
+def test_a_flag_needs_a_thousand_red_cells(sized, reference, count: int, few: bool):  # noqa: FBT001
+    found = measurements(sized(0.15, count), reference)[0][ANISOCYTOSIS]
+    assert (found.insufficient_count, found.flagged) == (few, not few)
+
+
+def test_enlargement_is_of_medians_with_the_error_of_repeated_samples(make_cells, make_red_cell, reference):
+    generator = np.random.default_rng(6)
+    others = [make_red_cell(equivalent_diameter_um=one) for one in (6.0, 6.0, 8.0, 12.0, 12.0) * 40]
+
+    def found(diameters):
+        infected = [make_red_cell("schizont", equivalent_diameter_um=one) for one in diameters]
+        return measurements(make_cells([*others, *infected], spread=0.0), reference)[0][ENLARGEMENT]
+
+    assert found([8.0, 10.0, 40.0]).value == pytest.approx(10 / 8)
+    seen = [found(10 + generator.standard_normal(31)) for _ in range(60)]
+    spread = np.std([one.value for one in seen], ddof=1)
+    assert np.mean([one.standard_error for one in seen]) == pytest.approx(spread, rel=0.3)
+    assert seen[0].limits == pytest.approx(
+        (seen[0].value - 1.96 * seen[0].standard_error, seen[0].value + 1.96 * seen[0].standard_error), rel=1e-4
+    )
+
+
+def test_the_order_of_cells_does_not_matter(sized, reference):
+    cells = sized(0.08, infected=1.3)
+    shuffled = cells.select(np.random.default_rng(7).permutation(len(cells)))
+    assert measurements(shuffled, reference) == measurements(cells, reference)

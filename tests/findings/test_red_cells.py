@@ -34,7 +34,11 @@ PALE = {"od_green": 0.14, "od_red": 0.066, "pallor_ratio": 0.5}
         ({**BALL, "od_green": 0.20, "od_red": 0.095}, None),
         ({**BLUE, "equivalent_diameter_um": 6.8}, None),
         ({**BLUE, "od_red": 0.12}, None),
+        ({**BLUE, "od_green": 0.165, "od_red": 0.10}, None),
         ({**BLUE, "parasite_score": 0.5}, None),
+        ({**PALE, "parasite_score": 0.5}, None),
+        ({**BALL, "parasite_score": 0.5}, None),
+        ({**PALE, "parasite_score": 0.05}, HYPOCHROMIC),
         ({}, None),
     ],
 )

@@ -29,12 +29,18 @@ def test_ranges_are_those_of_adults(group, adult: bool):  # noqa: FBT001
         ({"rbc": 5e6}, "10*6/uL"),
         ({"hb": 140.0}, "g/dL"),
         ({"plt": float("nan")}, "plt"),
+        ({"wbc": "8"}, "wbc"),
+        ({"mcv": True}, "mcv"),
     ],
 )
 def test_another_unit_or_name_is_refused(values, said: str):
     with pytest.raises(ConfigError) as caught:
         BloodCount.from_mapping(values)
     assert said in str(caught.value)
+
+
+def test_whole_numbers_are_numbers():
+    assert BloodCount.from_mapping({"wbc": 8, "mcv": None}).given() == {"wbc": 8.0}
 
 
 def test_unknown_groups_are_refused():

@@ -55,6 +55,15 @@ def test_a_user_replaces_single_values(tmp_path):
         ({"ranges": {"wbc": {"adlt": [4.0, 11.0]}}}, "ranges.wbc.adlt"),
         ({"ranges": {"wbc": {"adult": [11.0, 4.0]}}}, "ranges.wbc.adult"),
         ({"ranges": {"wbc": 4.0}}, "ranges.wbc"),
+        ({"ranges": {"wbc": {"adult": "high"}}}, "ranges.wbc.adult"),
+        ({"ranges": {"wbc": {"adult": [4.0, float("nan")]}}}, "ranges.wbc.adult"),
+        ({"ranges": {"wcb": {"unit": "10*3/uL", "adult": [4.0, 10.0], "source": "user"}}}, "ranges.wcb"),
+        ({"platelet_adequacy": {"low_below": 21.0}}, "platelet_adequacy"),
+        ({"confidence": {"kept_from": 0.6}}, "confidence"),
+        ({"measured": {"anisocytosis": {"most_diameter_variation": 5.0}}}, "measured.anisocytosis"),
+        ({"measured": {"rouleaux": {"least_cells": 1}}}, "measured.rouleaux.least_cells"),
+        ({"measured": {"spherocyte": {"least_circularity": 1.2}}}, "measured.spherocyte.least_circularity"),
+        ({"minimum_counts": {"red_cells": {"value": -5}}}, "minimum_counts.red_cells.value"),
         ({"nonsense": 1}, "nonsense"),
         ({"misnaming": {"sickle": {"false_share": 0.1, "sensitivity": 1.0, "source": "user"}}}, "sickle"),
         ({"misnaming": {"blast": {"sensitivity": 0.0}}}, "misnaming.blast.sensitivity"),
@@ -91,3 +100,24 @@ def test_files_that_cannot_be_read(tmp_path):
         with pytest.raises(ConfigError, match=problem) as caught:
             load_reference(path)
         assert caught.value.subject == str(path)
+
+
+def test_the_place_of_a_wrong_value_is_named_with_the_file_it_stands_in(tmp_path):
+    own = tmp_path / "own.toml"
+    own.write_text("[ranges.mcv]\nadult = [101.0, 83.0]\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"ranges\.mcv\.adult") as caught:
+        load_reference(own)
+    assert caught.value.subject == str(own)
+    own.write_bytes(b"\xff\xfe[ranges]")
+    with pytest.raises(ConfigError, match="not TOML"):
+        load_reference(own)
+
+
+def test_what_a_user_repeats_is_no_override_and_nothing_shipped_changes():
+    shipped = load_reference().values
+    assert load_reference({"ranges": {"wbc": {"adult": [4.0, 10.0]}}}).overrides == {}
+    load_reference({"ranges": {"wbc": {"adult": [3.0, 9.0]}}})
+    assert load_reference().values == shipped
+    own = load_reference({"ranges": {"wbc": {"male": [5.0, 9.0]}}}).values
+    assert own.range_of("wbc", ClinicalContext(sex="male")) == (5.0, 9.0)
+    assert own.range_of("wbc", ClinicalContext(sex="female")) == (4.0, 10.0)

@@ -67,3 +67,45 @@ def test_every_white_cell_counts_for_the_share_of_blasts_those_at_the_border_too
     without = feature_statistics(searched, SIZES, SCALE, not_assessed={}, excluded_fields={1})
     assert without.documented["blast-density"].value == "0"
     assert without.extension["blast-density"]["n_reference"] == 3
+
+
+def test_without_white_cells_there_is_no_count_by_them(searched):
+    red = searched.select(searched.of_kind("RBC"))
+    result = feature_statistics(red, SIZES, SCALE, not_assessed={})
+    assert "parasite-concentration" in result.documented
+    assert "parasite-concentration-by-white-cells" not in result.documented
+    assert result.documented["blast-density"].value == "not assessed"
+    assert result.extension["blast-density"]["reason"] == "no white cell was found"
+
+
+@pytest.mark.parametrize(
+    ("white", "few", "remarks"), [(99, True, 1), (100, False, 1), (199, False, 1), (200, False, 0)]
+)
+def test_two_hundred_white_cells_are_usual_for_parasites(make_table, white: int, few: bool, remarks: int):  # noqa: FBT001
+    rows = [(0, "ring trophozoite", 400.0, 400.0, 5.0)] + [(0, "lymphocyte", 400.0, 400.0, 20.0)] * white
+    cells = make_table(rows).with_columns(parasite_score=np.full(white + 1, 0.9))
+    details = feature_statistics(cells, SIZES, SCALE, not_assessed={}).extension[
+        "parasite-concentration-by-white-cells"
+    ]
+    assert (details["insufficient_count"], len(details["remarks"])) == (few, remarks)
+
+
+def test_gametocytes_are_told_apart(searched):
+    names = searched["name"].astype(object)
+    names[np.flatnonzero(names == "ring trophozoite")[:4]] = "gametocyte"
+    result = feature_statistics(searched.with_columns(name=names.astype(str)), SIZES, SCALE, not_assessed={})
+    assert result.documented["parasitaemia"].value == "1.000"
+    asexual = result.extension["parasitaemia"]["without_gametocytes"]
+    assert (asexual["n"], asexual["value"]) == (6, 0.6)
+
+
+def test_a_hidden_half_of_the_parasites_raises_what_cannot_be_excluded(searched):
+    healthy = searched.select(searched["name"] != "ring trophozoite")
+    seen, half = (
+        feature_statistics(
+            healthy, SIZES, SCALE, assumptions=Assumptions(parasite_sensitivity=one), not_assessed={}
+        ).extension["parasitaemia"]["detection_limit"]
+        for one in (1.0, 0.5)
+    )
+    assert half["percent"] == pytest.approx(2 * seen["percent"], rel=1e-3)
+    assert half["per_ul"] == pytest.approx(5e4 * half["percent"], rel=1e-3)

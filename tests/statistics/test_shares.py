@@ -26,7 +26,7 @@ def test_the_detection_limit_is_that_of_the_domain_reference(cells: int, printed
     percent, per_ul = printed
     decimals = len(percent.split(".")[1])
     assert f"{100 * detection_limit(cells):.{decimals}f}" == percent
-    assert 5e6 * detection_limit(cells) == pytest.approx(per_ul, rel=0.005)
+    assert float(f"{5e6 * detection_limit(cells):.2g}") == per_ul
     assert detection_limit(cells) == pytest.approx(1 - 0.05 ** (1 / cells), rel=1e-9)
 
 
@@ -43,8 +43,9 @@ def test_cells_to_meet_a_class_are_those_of_the_domain_reference(share: float, c
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.floats(0, 1), st.floats(0.01, 0.3))
-def test_the_cells_needed_are_just_enough(share: float, half_width: float):
+@given(st.integers(0, 1000), st.floats(0.01, 0.3))
+def test_the_cells_needed_are_just_enough(per_mille: int, half_width: float):
+    share = per_mille / 1000
     needed = cells_needed(share, half_width)
 
     def farthest(n: int) -> float:
@@ -54,8 +55,8 @@ def test_the_cells_needed_are_just_enough(share: float, half_width: float):
         return max(share - low, high - share)
 
     assert farthest(needed) <= half_width + 1e-6
-    if needed > 2:
-        assert farthest(needed - 2) > half_width - 1e-6
+    if needed > 1:
+        assert farthest(needed - 1) > half_width - 1e-6
 
 
 def test_more_cells_for_narrower_limits_and_for_even_shares():
@@ -97,3 +98,52 @@ def test_a_ratio_may_exceed_one_and_knows_no_upper_end_without_a_reference():
     low, high = clopper_pearson_limits(30, 40)
     assert estimate.limits == pytest.approx((low / (1 - low), high / (1 - high)))
     assert ratio_of(np.zeros(3, int), np.zeros(0, int), 1).limits.high == float("inf")
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(2, 10**6), st.floats(0.1, 0.999))
+def test_the_detection_limit_is_the_share_that_so_many_cells_meet(cells: int, chance: float):
+    least = detection_limit(cells, chance=chance)
+    assert cells_to_meet(least, chance) == cells
+    assert detection_limit(cells + 1, chance=chance) < least
+    assert detection_limit(cells, chance=chance, sensitivity=0.9) > least
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 3), st.booleans()), min_size=1, max_size=60), st.randoms())
+def test_the_order_of_cells_does_not_matter_and_the_rest_is_the_mirror(cells: list[tuple[int, bool]], chance):
+    def of(rows: list[tuple[int, bool]], *, wanted: bool = True):
+        return share_of(np.array([one is wanted for _, one in rows]), np.array([field for field, _ in rows]), 4)
+
+    estimate, shuffled = of(cells), chance.sample(cells, len(cells))
+    assert of(shuffled) == estimate
+    rest = of(cells, wanted=False)
+    assert rest.count == estimate.reference - estimate.count
+    assert rest.limits == pytest.approx((1 - estimate.limits.high, 1 - estimate.limits.low), abs=1e-9)
+    assert 0 <= estimate.limits.low <= estimate.share <= estimate.limits.high <= 1
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 500), st.integers(0, 499))
+def test_more_cells_of_a_class_are_a_larger_share_with_higher_limits(total: int, count: int):
+    count = min(count, total - 1)
+    less, more = (share_of(np.arange(total) < k, np.zeros(total, int), 1) for k in (count, count + 1))
+    assert less.share < more.share
+    assert less.limits.low < more.limits.low
+    assert less.limits.high <= more.limits.high
+
+
+def test_no_cell_leaves_every_share_possible():
+    nothing = share_of(np.zeros(0, bool), np.zeros(0, int), 3)
+    assert (nothing.count, nothing.reference, nothing.share, nothing.limits) == (0, 0, 0.0, (0.0, 1.0))
+
+
+def test_a_ratio_is_widened_by_the_spread_of_its_fields_too():
+    even = ratio_of(np.repeat(np.arange(4), 2), np.repeat(np.arange(4), 5), 4)
+    uneven = ratio_of(np.zeros(8, int), np.repeat(np.arange(4), 5), 4)
+    assert even.share == uneven.share == 0.4
+    expected = stats.chi2_contingency([[8, 0, 0, 0], [5, 5, 5, 5]], correction=False)[0] / 3
+    assert uneven.overdispersion.factor == pytest.approx(expected)
+    stretch = expected**0.5
+    for limit, wide in zip(even.limits, uneven.limits, strict=True):
+        assert np.log(wide / 0.4) == pytest.approx(stretch * np.log(limit / 0.4))
