@@ -39,6 +39,8 @@ class CellConcentration:
         the analyser's white cells.
     overdispersion : float
         Variance of the fields over that of chance, at least 1.
+    white_cells : int or None
+        White cells found, of an estimate of white cells or a type of them.
     """
 
     value: float
@@ -48,6 +50,7 @@ class CellConcentration:
     n_reference: int = 0
     at_even_odds: float = 0.0
     overdispersion: float = 1.0
+    white_cells: int | None = None
 
     def probability_above(self, threshold: float) -> float:
         """Return the probability that the concentration exceeds a threshold in its unit.
@@ -59,6 +62,8 @@ class CellConcentration:
             return float(self.value > threshold)
         if threshold <= 0:
             return 1.0
+        if self.at_even_odds == 0:  # an analyser that found no white cell leaves none to share
+            return 0.0
         others = self.n_reference if self.origin == "estimate" else self.n_reference - self.n
         if self.origin == "estimate":
             share = threshold / (threshold + self.at_even_odds)
@@ -75,7 +80,11 @@ class CellConcentration:
         share = self.origin == "share of the blood count"
         least = math.ceil((counts.white_cells if share else counts.red_cells).value)
         what = "white cells" if share else "red cells"
-        return f"too few {what}: {self.n_reference} of {least}" if self.n_reference < least else ""
+        if self.n_reference < least:
+            return f"too few {what}: {self.n_reference} of {least}"
+        white = math.ceil(counts.white_cells.value)
+        few = self.white_cells is not None and self.white_cells < white
+        return f"too few white cells: {self.white_cells} of {white}" if few else ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return it JSON-ready."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hemato_lab.diagnosis.conditions import NO_COUNT, NO_INDEPENDENT_SCALE
+from hemato_lab.vocabulary import WBC
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -53,7 +55,7 @@ def _independent_scale(facts: Facts) -> GuardResult:
 def _no_other_poikilocytes(facts: Facts) -> GuardResult:
     seen = [facts.findings.assessed[name] for name in OTHER_POIKILOCYTES if name in facts.findings.assessed]
     if not seen:
-        return GuardResult(passed=True, words="other poikilocytes were not assessed")
+        return GuardResult(passed=False, words="other poikilocytes were not assessed")
     percent = sum(finding.percent for finding in seen)
     if percent > MOST_OTHER_POIKILOCYTES_PERCENT:
         return GuardResult(passed=False, words=f"other poikilocytes are {percent:.1f} %: fragments are non-specific")
@@ -63,6 +65,18 @@ def _no_other_poikilocytes(facts: Facts) -> GuardResult:
 def _blood_count(facts: Facts) -> GuardResult:
     passed = bool(facts.concentrations)
     return GuardResult(passed, "concentrations are known" if passed else NO_COUNT)
+
+
+def _white_cell_count(facts: Facts) -> GuardResult:
+    passed = WBC in facts.concentrations
+    return GuardResult(passed, "the concentration of white cells is known" if passed else NO_COUNT)
+
+
+def _enough_red_cells(facts: Facts) -> GuardResult:
+    """Refuse to read a smear from an analyser's indices alone: its cells must have been looked at too."""
+    judged, least = facts.findings.red_cells, math.ceil(facts.reference.minimum_counts.red_cells.value)
+    words = f"{judged} red cells were judged"
+    return GuardResult(judged >= least, words if judged >= least else f"too few red cells: {judged} of {least}")
 
 
 def _no_platelet_clumps(facts: Facts) -> GuardResult:
@@ -77,7 +91,9 @@ def _no_platelet_clumps(facts: Facts) -> GuardResult:
 GUARDS: Final[Mapping[Guard, Callable[[Facts], GuardResult]]] = {
     "monolayer": _monolayer,
     "independent scale": _independent_scale,
+    "enough red cells": _enough_red_cells,
     "no other poikilocytes": _no_other_poikilocytes,
     "blood count": _blood_count,
+    "white-cell count": _white_cell_count,
     "no platelet clumps": _no_platelet_clumps,
 }

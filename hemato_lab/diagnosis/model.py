@@ -18,7 +18,15 @@ if TYPE_CHECKING:
 Significance = Literal["A", "B", "C", "D"]
 SIGNIFICANCES: Final[tuple[Significance, ...]] = get_args(Significance)
 """Rising: incidental, routine follow-up, work-up within days, potentially life-threatening."""
-Guard = Literal["monolayer", "independent scale", "no other poikilocytes", "blood count", "no platelet clumps"]
+Guard = Literal[
+    "monolayer",
+    "independent scale",
+    "enough red cells",
+    "no other poikilocytes",
+    "blood count",
+    "white-cell count",
+    "no platelet clumps",
+]
 RANGED: Final = ("rbc", "wbc", "plt", "mcv", "mch", "mchc", "rdw")
 """Values of a blood count that have a reference range."""
 _WHO = re.compile(r"[A-Z]\d\d(\.\d)?")

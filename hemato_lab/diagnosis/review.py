@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 LIKELY: Final = 0.5
-"""Probability from which on cells called parasitised are more than mistakes (own)."""
+"""Probability from which on cells called parasitised are more than mistakes (own); fewer are to be looked at too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,7 @@ def review_triggers(facts: Facts, differential: DifferentialDiagnosis | None = N
         A diagnosis of significance D in it is a reason too.
     """
     triggers = [
+        *_nothing_judged(facts),
         *_patient(facts),
         *_blood_count(facts),
         *_white_cells(facts),
@@ -99,6 +100,11 @@ def review_triggers(facts: Facts, differential: DifferentialDiagnosis | None = N
     if differential is not None:
         triggers.extend(_urgent(differential))
     return tuple(triggers)
+
+
+def _nothing_judged(facts: Facts) -> Iterator[Trigger]:
+    if not facts.findings.assessed:
+        yield Trigger("nothing-judged", "No cell could be judged, so that nothing is known of the blood.", {"cells": 0})
 
 
 def _patient(facts: Facts) -> Iterator[Trigger]:
@@ -217,11 +223,9 @@ def _parasites(facts: Facts) -> Iterator[Trigger]:
     cells = facts.red_cells_searched
     expected = parasites_expected_false(facts.reference, cells, surest=False)
     surest = sum(score >= facts.reference.parasites.surest_score for score in facts.parasite_scores)
-    # A few cells in thousands are called so in every smear; a flag that is always up is looked at by nobody.
-    if not surest and probability_present(finding.count, expected) < LIKELY:
-        return
+    likely = surest or probability_present(finding.count, expected) >= LIKELY
     yield _of_finding(
-        "parasites-seen",
+        "parasites-likely" if likely else "parasites-to-check",
         f"{finding.count} of {cells} red cells were called parasitised, where mistakes explain about "
         f"{number_text(expected, 2)}.",
         finding,

@@ -113,7 +113,9 @@ def assess(sample: Sample, reference: Reference) -> Findings:
         if isinstance(found, str):
             not_assessed[name] = found
         elif found.reference == 0:
-            not_assessed[name] = f"no {IN_WORDS[found.denominator]} was found that could be judged"
+            not_assessed[name] = (
+                f"no {IN_WORDS.get(found.denominator, found.denominator)} was found that could be judged"
+            )
         else:
             assessed[name] = found
     taken, missing = measurements(sample.detections, reference)
@@ -149,7 +151,10 @@ class _Judge:
         if is_a(name, PARASITISED):
             return self._share(name, red_cells(self.cells), own, RBC, method)
         if is_a(name, WBC):
-            return self._share(name, white_cells(self.cells), own, WBC, method)
+            # Some names are of neutrophils or blasts alone (DOMAIN.md section 3.1).
+            denominator = TERMS[name].denominator or WBC
+            among = white_cells(self.cells) & (self.cells.of_kind(denominator) | (denominator == WBC))
+            return self._share(name, among, own, denominator, method)
         if is_a(name, PLATELET):
             return self._share(name, self.cells.of_kind(PLATELET), own, PLATELET, method)
         # Where cells were named, polychromatic ones have their measured name already.
@@ -254,7 +259,7 @@ class _Judge:
         if is_a(name, "blast"):
             return math.ceil(counts.white_cells_for_blasts.value)
         by_kind = {RBC: counts.red_cells, WBC: counts.white_cells, PLATELET: counts.platelets}
-        return math.ceil(by_kind[denominator].value)
+        return math.ceil(by_kind.get(denominator, counts.white_cells).value)
 
     def _circles(self, rows: Mask) -> tuple[Circle, ...]:
         cells = self.cells.select(rows)

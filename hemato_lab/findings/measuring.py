@@ -21,7 +21,11 @@ ENLARGEMENT: Final = "parasitised RBC enlargement"
 MEASUREMENTS: Final = (ANISOCYTOSIS, ENLARGEMENT)
 """Every measurement that may be in `hemato_lab.findings.Findings`."""
 FEWEST_RED_CELLS: Final = 100
-FEWEST_PARASITISED: Final = 3
+FEWEST_PARASITISED: Final = 1
+FEWEST_OTHERS: Final = 20
+"""Red cells without parasites that parasitised ones are compared with, at least."""
+ENOUGH_FOR_SPREAD: Final = 10
+"""Parasitised cells that tell their own spread."""
 CENTRAL: Final = (2.5, 97.5)
 """Percentiles whose distance tells the spread: single cells that were outlined wrongly do not count."""
 
@@ -45,7 +49,7 @@ def measurements(detections: Detections, reference: Reference) -> tuple[dict[str
         missing[ANISOCYTOSIS] = f"{len(diameter)} red cells were measured, {FEWEST_RED_CELLS} are needed"
     else:
         taken[ANISOCYTOSIS] = _anisocytosis(diameter, reference)
-    if np.count_nonzero(infected) >= FEWEST_PARASITISED and np.count_nonzero(~infected) >= FEWEST_RED_CELLS:
+    if np.count_nonzero(infected) >= FEWEST_PARASITISED and np.count_nonzero(~infected) >= FEWEST_OTHERS:
         taken[ENLARGEMENT] = _enlargement(diameter[infected], diameter[~infected], reference)
     return taken, missing
 
@@ -75,8 +79,11 @@ def _anisocytosis(diameter: np.ndarray, reference: Reference) -> Measurement:
 def _enlargement(infected: np.ndarray, others: np.ndarray, reference: Reference) -> Measurement:
     """Diameter of parasitised red cells over that of the others (DOMAIN.md section 3.3)."""
     value = float(np.median(infected) / np.median(others))
-    # Standard error of a median of a normal sample; that of the many others is small beside it.
-    error = 1.2533 * float(np.std(infected, ddof=1)) / math.sqrt(len(infected)) / float(np.median(others))
+    # Standard error of a median of a normal sample; that of the many others is small beside it. A few cells do not
+    # tell their own spread: it is at least that of the others.
+    own = float(np.std(infected, ddof=1)) if len(infected) > 1 else 0.0
+    spread = own if len(infected) >= ENOUGH_FOR_SPREAD else max(own, float(np.std(others, ddof=1)))
+    error = 1.2533 * spread / math.sqrt(len(infected)) / float(np.median(others))
     rule = reference.parasites
     return Measurement(
         ENLARGEMENT,

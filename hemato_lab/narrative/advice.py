@@ -33,12 +33,11 @@ ADVICE: Final = (
         "Repeat thick and thin films and a rapid test for malaria.",
         ("B50", "B51", "B52", "B53", "B54", "B60"),
         # Single cells are called parasitised by mistake in every smear.
-        triggers=("parasites-seen",),
+        triggers=("parasites-likely",),
     ),
     Advice(
         "Arrange urgent review by a haematologist, and flow cytometry.",
         ("C91", "C92", "C93", "C94", "C95", "C90.1", "D46", "R72"),
-        ("blast",),
     ),
     Advice("Test ADAMTS13 activity, coagulation and haemolysis on the same day.", ("M31.1", "D59.3", "D59.4", "D65")),
     Advice("Test for BCR::ABL1.", ("C92.1",)),

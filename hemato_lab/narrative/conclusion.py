@@ -26,8 +26,8 @@ def impression(facts: NarrativeFacts) -> Iterator[Line]:
     diagnosis = facts.diagnosis
     if diagnosis is None:
         yield "No differential diagnosis was drawn up.", ("provenance/rules",)
-    elif not any(facts.specimen.cells.values()):
-        yield "No cell was found, so that nothing can be said about the blood.", ("cells_found",)
+    elif not facts.facts.findings.assessed:
+        yield "No cell could be judged, so that nothing can be said about the blood.", ("cells_found", "quality")
     elif diagnosis.entries:
         yield _raised(diagnosis.entries)
     else:

@@ -57,6 +57,7 @@ def _found(facts: NarrativeFacts, seen: Parasitaemia) -> Iterator[Line]:
     yield from _by_white_cells(facts, seen)
     yield from _enlarged(facts)
     yield from _severity(facts, seen)
+    yield _missed(seen)
     yield from _by_mistake(facts, seen)
 
 
@@ -106,19 +107,34 @@ def _severity(facts: NarrativeFacts, seen: Parasitaemia) -> Iterator[Line]:
     rule = facts.facts.reference.parasites
     percent, (low, high) = 100 * seen.asexual.share, seen.asexual.limits.scaled(100)
     lines = [(at, f"{at:g} % ({name})") for at, name in zip(rule.flag_percent, rule.flag_lists, strict=True)]
-    above = [words for at, words in lines if percent >= at]
-    below = [words for at, words in lines if percent < at]
+    above = [
+        words for (at, words), from_it in zip(lines, rule.flag_from, strict=True) if _reached(percent, at, from_it)
+    ]
+    below = [words for _, words in lines if words not in above]
     crossed = [words for at, words in lines if low < at <= high]
-    parts = [f"at or above {listed(above)}"] if above else []
-    parts += [f"below {listed(below)}"] if below else []
+    parts = [f"reaching the line of {listed(above)}"] if above else []
+    parts += [f"not reaching {listed(below)}"] if below else []
     reach = f"; the limits cross {listed(crossed)}" if crossed else ""
     value = with_limits(percent, (low, high))
     if parts:
         text = (
             f"Without gametocytes {seen.asexual.count:,} red {'cell is' if seen.asexual.count == 1 else 'cells are'} "
-            f"infected, {value}, {' and '.join(parts)}, the shares from which on an infection counts as severe{reach}."
+            f"infected, {value}, {' and '.join(parts)} for a severe infection{reach}."
         )
         yield text, (*_TRACE, "provenance/reference")
+
+
+def _reached(percent: float, line: float, from_it: bool) -> bool:  # noqa: FBT001
+    return percent >= line if from_it else percent > line
+
+
+def _missed(seen: Parasitaemia) -> Line:
+    """Tell that limits are of counting, and that cells which nobody recognised are no part of them."""
+    text = (
+        f"About {100 * seen.sensitivity:.0f} % of parasitised red cells are recognised, of gametocytes fewer: the true "
+        "share is likely higher, and the limits do not hold what was missed."
+    )
+    return text, ("parasitaemia", "provenance/reference")
 
 
 def _by_mistake(facts: NarrativeFacts, seen: Parasitaemia) -> Iterator[Line]:

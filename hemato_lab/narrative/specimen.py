@@ -117,7 +117,8 @@ def _quality(facts: NarrativeFacts) -> Iterator[Line]:
         checks = listed(f"{check} in {number:,} of {_fields(images)}" for check, number in failed.items())
         yield f"Quality checks failed: {checks}; conclusions are less certain for it.", ("quality",)
     else:
-        yield "No field failed a quality check.", ("quality",)
+        made = " that could be made" if quality.unknown else ""
+        yield f"No field failed a quality check{made}.", ("quality",)
     if quality.unknown:
         checks = listed(f"{check} in {number:,} of {_fields(images)}" for check, number in quality.unknown.items())
         yield f"Quality checks that could not be made: {checks}.", ("quality",)

@@ -65,7 +65,7 @@ def white_cells(facts: NarrativeFacts) -> Iterator[Line]:
     yield from describe(facts.facts.findings, [name for name in _NAMES if name not in told])
     if counts is not None:
         for name, ratio in ((NUCLEATED_RED_CELL, counts.nucleated_red_cells), (SMUDGE_CELL, counts.smudge_cells)):
-            if ratio.reference or ratio.count:
+            if name in facts.facts.findings.assessed:
                 yield _beside(name, ratio)
     yield from estimated(facts, WBC, "wbc-concentration", "wbc")
     yield from _corrected(facts)

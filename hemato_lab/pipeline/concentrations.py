@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final
 from hemato_lab.diagnosis.facts import CellConcentration
 from hemato_lab.statistics import Assumptions
 from hemato_lab.statistics.counting import rolls_up_to
-from hemato_lab.statistics.differential import corrected_white_cells
+from hemato_lab.statistics.differential import OUTSIDE, corrected_white_cells
 from hemato_lab.statistics.overdispersion import binomial_overdispersion
-from hemato_lab.vocabulary import PLATELET, RBC, WBC
+from hemato_lab.vocabulary import PLATELET, RBC, TERMS, WBC
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from hemato_lab.reference import ClinicalContext, Reference
     from hemato_lab.statistics.counting import FieldCounts
@@ -56,8 +56,8 @@ def assumptions_of(
 def analyser_white_cells(context: ClinicalContext, reference: Reference, types: Differential | None) -> float | None:
     """Return the white cells of a blood count, 10*3/uL, without the nucleated red cells among them; None without."""
     wbc = context.blood_count.wbc
-    if wbc is None or types is None:
-        return wbc
+    if wbc is None or types is None or types.total < reference.minimum_counts.white_cells.value:
+        return wbc  # a few cells of a film correct no analyser
     nucleated = 100 * types.nucleated_red_cells.share
     return corrected_white_cells(wbc, nucleated, above=reference.factors.correct_wbc_above_nucleated_rbc.value)
 
@@ -68,6 +68,7 @@ def concentrations_of(
     context: ClinicalContext,
     types: Differential | None,
     *,
+    nameable: Collection[str],
     clumped: bool,
 ) -> Mapping[str, CellConcentration]:
     """Return the concentrations that rules may judge: none rests on an assumption (DOMAIN.md section 5, guard rails).
@@ -79,6 +80,8 @@ def concentrations_of(
     known : Assumptions
     context : ClinicalContext
     types : Differential or None
+    nameable : collection of str
+        Names that the networks can give: a type that none of the cells is of has a concentration too.
     clumped : bool
         Whether platelets lie in clumps, so that only an analyser could tell them.
     """
@@ -95,16 +98,25 @@ def concentrations_of(
         found[PLATELET] = CellConcentration(count.plt, UNIT, BLOOD_COUNT)
     elif stated and not clumped:
         found |= _estimated(PLATELET, cells.counts[PLATELET], cells)
-    for name in () if types is None or WBC not in found else types.types:
+    for name in () if types is None or WBC not in found else _types_of(types, nameable):
         found |= _of_type(name, cells, types, known)
     return found
+
+
+def _types_of(types: Differential, nameable: Collection[str]) -> list[str]:
+    """Return the types of white cells that were seen or could have been named."""
+    possible = [name for name, term in TERMS.items() if term.parent == WBC and name not in OUTSIDE]
+    return [name for name in possible if name in types.types or name in nameable]
 
 
 def _of_type(name: str, cells: Cells, types: Differential | None, known: Assumptions) -> dict[str, CellConcentration]:
     if known.wbc_origin != BLOOD_COUNT or types is None:
         within = cells.within
         return _estimated(name, cells.count(within.select(rolls_up_to(within["name"], name)), WBC), cells)
-    estimate, white = types.types[name].estimate, known.wbc_per_ul * 1e-3
+    white = known.wbc_per_ul * 1e-3
+    if name not in types.types:
+        return {name: CellConcentration(0.0, UNIT, "share of the blood count", 0, types.total, white)}
+    estimate = types.types[name].estimate
     spread = estimate.overdispersion.factor
     share = CellConcentration(
         estimate.share * white,
@@ -128,9 +140,6 @@ def _estimated(name: str, counts: FieldCounts, cells: Cells) -> dict[str, CellCo
     # Frames differ a little in size between classes; the ratio wanted is that of the densities.
     per_odds = cells.assumptions.rbc_per_ul * 1e-3 * float(red.area_mm2[both].sum() / counts.area_mm2[both].sum())
     spread = binomial_overdispersion(counts.cells[both], counts.cells[both] + red.cells[both]).factor
-    value = n / n_red * per_odds
-    return {
-        name: CellConcentration(
-            value, UNIT, "estimate", n, n_red, per_odds, 1.0 if spread is None else max(1.0, spread)
-        )
-    }
+    value, widened = n / n_red * per_odds, 1.0 if spread is None else max(1.0, spread)
+    white = None if name == PLATELET else cells.counts[WBC].n
+    return {name: CellConcentration(value, UNIT, "estimate", n, n_red, per_odds, widened, white)}

@@ -159,7 +159,9 @@ def interpret(reading: Reading, interpretation: Interpretation, *, rbc_per_ul: f
     statistics = statistics_of(cells, not_assessed=refused | _clumped(findings))
     facts = Facts(
         findings,
-        concentrations_of(cells, known, interpretation.context, types, clumped=bool(_clumped(findings))),
+        concentrations_of(
+            cells, known, interpretation.context, types, nameable=reading.named_by, clumped=bool(_clumped(findings))
+        ),
         _parasite_scores(fit),
         int(np.count_nonzero(red_cells(fit))) if is_searched(fit) else 0,
         picture_quality(reading, reference.values.confidence.failed_check),

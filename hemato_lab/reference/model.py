@@ -268,7 +268,9 @@ class ParasiteRule(Table):
         Red cells falsely called parasitised for 1,000, at the usual score and at `surest_score`.
     surest_score : float
     flag_percent, flag_lists : tuple
-        Percent of red cells from which on a list calls an infection severe, and the name of that list.
+        Percent of red cells above which a list calls an infection severe, and the name of that list.
+    flag_from : tuple of bool
+        Whether a list calls it severe from that percentage on, and not only above it.
     enlarged_ratio : float
         Of the diameter to that of other red cells, from which on parasitised ones are enlarged.
     source : str
@@ -280,12 +282,15 @@ class ParasiteRule(Table):
     surest_score: Share
     flag_percent: tuple[Percent, ...]
     flag_lists: tuple[str, ...]
+    flag_from: tuple[bool, ...]
     enlarged_ratio: Positive
     source: Source
 
     @model_validator(mode="after")
     def _paired(self) -> Self:
-        if len(self.flag_percent) != len(self.flag_lists) or list(self.flag_percent) != sorted(self.flag_percent):
+        if not len(self.flag_percent) == len(self.flag_lists) == len(self.flag_from) or list(
+            self.flag_percent
+        ) != sorted(self.flag_percent):
             raise ValueError("each flag needs the name of its list, and flags must rise")
         return self
 

@@ -57,8 +57,9 @@ def test_an_unremarkable_smear_needs_no_review(rules: RuleBase) -> None:
         ({"counts": {"Dohle body": finding("Dohle body", 4, grade="2+")}}, "dohle-body-graded"),
         ({"counts": {"toxic granulation": finding("toxic granulation", 9, grade="2+")}}, "toxic-granulation-graded"),
         ({"counts": {"vacuolation": finding("vacuolation", 9, grade="3+")}}, "vacuolation-graded"),
-        ({"counts": {"parasitised RBC": 3}}, "parasites-seen"),
-        ({"counts": {"parasitised RBC": 1}, "parasite_scores": (0.97,)}, "parasites-seen"),
+        ({"counts": {"parasitised RBC": 3}}, "parasites-likely"),
+        ({"counts": {"parasitised RBC": 1}}, "parasites-to-check"),
+        ({"counts": {"parasitised RBC": 1}, "parasite_scores": (0.97,)}, "parasites-likely"),
     ],
 )
 def test_each_rule_triggers_alone(changes: dict[str, Any], expected: str) -> None:
@@ -107,14 +108,14 @@ def test_reasons_are_sentences_with_their_counts() -> None:
         "blast-seen": "3 cells were called blast among 200 white cells.",
         "platelet-clump-seen": "6 platelets lie in clumps among 200 platelets.",
         "spherocyte-graded": "120 of 2000 red cells (6.0 %) were called spherocyte, graded 2+.",
-        "parasites-seen": "3 of 2000 red cells were called parasitised, where mistakes explain about 1.8.",
+        "parasites-likely": "3 of 2000 red cells were called parasitised, where mistakes explain about 1.8.",
     }
 
 
 def test_a_threatening_candidate_is_a_reason(rules: RuleBase) -> None:
     facts = make_facts(counts={"ring trophozoite": 40, "parasitised RBC": 40})
     triggers = review_triggers(facts, diagnose(facts, rules))
-    assert [trigger.id for trigger in triggers] == ["parasites-seen", "urgent-b50", "urgent-b60-0"]
+    assert [trigger.id for trigger in triggers] == ["parasites-likely", "urgent-b50", "urgent-b60-0"]
     assert triggers[1].reason == (
         "Malaria Infection with Plasmodium Falciparum (B50) is a candidate that calls for review on the same day."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -222,3 +223,20 @@ def test_a_diagnosis_without_a_code_in_the_system_is_said_to_be_missing(rules: R
     assert reasons["CM"] == [
         "not listed: Abnormality of white blood cells, not elsewhere classified has no code in the system CM"
     ]
+
+
+PARASITES = {"ring trophozoite": 40, "parasitised RBC": 40}
+
+
+def test_a_species_is_named_only_where_the_size_of_its_cells_was_measured(rules: RuleBase) -> None:
+    facts = make_facts(counts=PARASITES)
+    unmeasured = replace(facts, findings=replace(facts.findings, measurements={}))
+    assert diagnose(unmeasured, rules).entries[0].icd10_code == "B54"
+    assert diagnose(facts, rules).entries[0].icd10_code == "B50"
+
+
+def test_malaria_that_was_named_is_a_cause_of_young_red_cells(rules: RuleBase) -> None:
+    facts = make_facts(counts={**PARASITES, **POLYCHROMASIA})
+    assert not {"D59.9", "D58.9"} & {entry.icd10_code for entry in diagnose(facts, rules).entries}
+    alone = make_facts(counts=POLYCHROMASIA)
+    assert {"D59.9", "D58.9"} <= {entry.icd10_code for entry in diagnose(alone, rules).entries}

@@ -179,3 +179,12 @@ def test_rouleaux_are_counted_in_the_monolayer_alone(make_cells, make_red_cell, 
     rouleaux = assess(sample, reference).assessed["rouleaux"]
     assert (rouleaux.count, rouleaux.reference) == (5, 6)
     assert [circle.field for circle in rouleaux.circles] == [1]
+
+
+def test_some_names_are_of_neutrophils_alone(make_cells, make_red_cell, reference):
+    names = ["neutrophil"] * 88 + ["hypersegmented neutrophil"] * 12 + ["lymphocyte"] * 200
+    cells = make_cells([make_red_cell(name) for name in names])
+    found = look(cells, reference, named_by={**NAMED_BY, "hypersegmented neutrophil": "white-cells"}).assessed
+    one = found["hypersegmented neutrophil"]
+    assert (one.count, one.reference, one.denominator, one.minimum) == (12, 100, "neutrophil", 100)
+    assert (found["neutrophil"].count, found["neutrophil"].reference) == (100, 300)

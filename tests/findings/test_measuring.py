@@ -63,7 +63,7 @@ def test_enlarged_parasitised_cells(sized, reference, ratio: float, flagged: boo
     found = measurements(sized(0.05, infected=ratio), reference)[0][ENLARGEMENT]
     assert found.value == pytest.approx(ratio, rel=0.01)
     assert (found.flagged, found.n) == (flagged, 40)
-    assert ENLARGEMENT not in measurements(sized(0.05, infected=ratio, n_infected=2), reference)[0]
+    assert ENLARGEMENT not in measurements(sized(0.05, infected=ratio, n_infected=0), reference)[0]
     assert set(measurements(sized(0.05, infected=ratio), reference)[0]) == set(MEASUREMENTS)
 
 
@@ -71,8 +71,8 @@ def test_the_fewest_cells_that_are_measured(sized, reference):
     """100 red cells, and 3 parasitised ones beside them."""
     assert ANISOCYTOSIS not in measurements(sized(0.05, 99), reference)[0]
     assert measurements(sized(0.05, 100), reference)[0][ANISOCYTOSIS].n == 100
-    assert measurements(sized(0.05, 100, infected=1.3, n_infected=3), reference)[0][ENLARGEMENT].n == 3
-    assert ENLARGEMENT not in measurements(sized(0.05, 99, infected=1.3, n_infected=3), reference)[0]
+    assert measurements(sized(0.05, 20, infected=1.3, n_infected=3), reference)[0][ENLARGEMENT].n == 3
+    assert ENLARGEMENT not in measurements(sized(0.05, 19, infected=1.3, n_infected=3), reference)[0]
 
 
 @pytest.mark.parametrize(("count", "few"), [(999, True), (1000, False)])

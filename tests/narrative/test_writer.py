@@ -109,7 +109,8 @@ def test_a_single_ring_trophozoite():
             "taken as 8,000/uL, assumed."
         ),
     ]
-    assert parasites[4] == (
+    assert parasites[4].startswith("About 90 % of parasitised red cells are recognised")
+    assert parasites[5] == (
         "In 4,500 red cells up to about 4.0 may be called parasitised by mistake; as many can arise without an "
         "infection, and each has to be looked at."
     )
@@ -230,14 +231,22 @@ def test_platelets_are_called_low_only_on_a_known_concentration_of_red_cells():
     assert "not called low" in assumed
 
 
-@pytest.mark.parametrize(("infected", "above"), [(30, "below 2 %"), (90, "at or above 2 %"), (700, "at or above 2 %")])
+NOT_UK = "not reaching 2 % (United Kingdom guideline)"
+CDC_TOO = "reaching the line of 2 % (United Kingdom guideline) and 5 % (CDC)"
+
+
+@pytest.mark.parametrize(
+    ("infected", "above"),
+    [(30, NOT_UK), (90, NOT_UK), (91, "reaching the line of 2 %"), (225, CDC_TOO), (450, CDC_TOO), (700, "10 % (WHO")],
+)
 def test_lines_of_severity_follow_the_asexual_share(infected, above):
     seen = case(findings(4500, {"gametocyte": 5}), parasites=parasitaemia(infected + 5, 4500, 12, gametocytes=5))
     (line,) = [text for text in section(seen, "parasites") if text.startswith("Without gametocytes")]
     assert f"Without gametocytes {infected} red cells" in line
     assert f", {share(100 * infected / 4500)} % (95 % CI" in line
     assert above in line
-    assert ("the limits cross 2 % (United Kingdom guideline)" in line) == (infected == 90)
+    assert ("not reaching 10 % (WHO-style list)" in line) == (infected in (225, 450))  # above 10 %, not from it on
+    assert ("the limits cross 2 % (United Kingdom guideline)" in line) == (infected in (90, 91))
     assert f"5 gametocytes and {infected} of no certain stage" in section(seen, "parasites")[0]
 
 
@@ -331,4 +340,4 @@ def test_a_lone_candidate_calls_for_films_only_where_a_reason_does():
     films = "Repeat thick and thin films and a rapid test for malaria."
     alone = replace(made_up.MALARIA, diagnosis=None, triggers=())
     assert films not in section(alone, "recommendations")
-    assert films in section(replace(alone, triggers=(Trigger("parasites-seen", "Several.", {}),)), "recommendations")
+    assert films in section(replace(alone, triggers=(Trigger("parasites-likely", "Several.", {}),)), "recommendations")
