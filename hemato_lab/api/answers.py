@@ -1,0 +1,320 @@
+"""What an answer means: pure functions from an `Answer` to a typed result or a typed error.
+
+Whatever a server sends, nothing but the results named here and the package's own errors comes out.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from pydantic import ValidationError
+
+from hemato_lab.api.models import Hello, Wire
+from hemato_lab.api.policy import retry_after_s, server_time
+from hemato_lab.errors import (
+    APIError,
+    BadRequestError,
+    ClockSkewError,
+    ExpiredTokenError,
+    ForbiddenError,
+    HematoError,
+    MethodNotAllowedError,
+    NotAcceptableError,
+    NotFoundError,
+    NotJSONError,
+    RedirectRefusedError,
+    ReportFormatError,
+    ReportNotReadyError,
+    SchemaMismatchError,
+    ServerError,
+    StudyClosedError,
+    TeapotError,
+    ThrottledError,
+    UnauthorizedError,
+    UnavailableError,
+)
+from hemato_lab.report import Report
+from hemato_lab.report.document import parse
+
+if TYPE_CHECKING:
+    from hemato_lab.api.messages import Answer, Request
+    from hemato_lab.api.redaction import Secrets
+
+logger = logging.getLogger(__name__)
+Model = TypeVar("Model", bound=Wire)
+
+STUDY_CLOSED: Final = "study_closed"
+REPORT_NOT_READY: Final = "report_not_ready"
+CLOCKS_DIFFER_S: Final = 60.0
+"""More than this between two clocks is worth a word when a token is refused."""
+
+_BY_STATUS: Final[dict[int, tuple[type[APIError], str, str]]] = {
+    400: (BadRequestError, "the request is invalid", "see error and debug_info of this exception"),
+    401: (UnauthorizedError, "the token is refused", "hello() lists the reasons"),
+    403: (ForbiddenError, "the token does not permit this", "ask for the role or region that does"),
+    404: (NotFoundError, "not found", "check the id; another organisation's study is answered so too"),
+    405: (MethodNotAllowedError, "the method is not one of this resource", "check the address of the service"),
+    406: (NotAcceptableError, "the service answers in JSON only", "ask for application/json"),
+    418: (TeapotError, "the service is a teapot", "it says so for debugging only"),
+    429: (ThrottledError, "too many requests", "wait, then try again"),
+    500: (ServerError, "the service had a problem of its own", "try again later"),
+    503: (UnavailableError, "the service is temporarily offline", "try again later"),
+}
+
+
+class ServiceWarning(UserWarning):
+    """The service contradicts itself or its document, in a way that can be lived with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is needed to read an answer: what was asked, our clock, and the secrets to blot out."""
+
+    request: Request
+    now: float
+    secrets: Secrets
+
+    @property
+    def subject(self) -> str:
+        """What errors are about."""
+        return self.request.study_id or self.request.name
+
+
+def document_of(answer: Answer, reading: Reading) -> dict[str, Any]:
+    """Return the JSON object of a successful answer.
+
+    Raises
+    ------
+    HematoError
+        Of the answer's status, if it is not one of 2xx; NotJSONError or SchemaMismatchError if it is no JSON object.
+    """
+    if not answer.succeeded:
+        raise error_of(answer, reading)
+    try:
+        document = parse(answer.body)
+    except ReportFormatError:
+        problem = f"answered {answer.status} with something that is no JSON"
+        raise NotJSONError(problem, subject=reading.subject, hint="check the address; a proxy may answer") from None
+    if not isinstance(document, dict):
+        raise SchemaMismatchError("the answer is no JSON object", subject=reading.subject, hint=_WRONG)
+    stated = document.get("status")
+    if isinstance(stated, int) and not isinstance(stated, bool) and stated != answer.status:
+        if stated >= 400:
+            raise error_of(answer, reading, status=stated, document=document)
+        _warn(f"{reading.request.name}: the body says status {stated}, HTTP says {answer.status}")
+    return document
+
+
+_WRONG: Final = "the service may have changed; see .raw of a good answer and the vendor's document"
+
+
+def results_of(document: dict[str, Any], reading: Reading) -> dict[str, Any]:
+    """Return the results of an envelope.
+
+    Raises
+    ------
+    SchemaMismatchError
+        If there are none.
+    """
+    results = document.get("results")
+    if not isinstance(results, dict):
+        raise SchemaMismatchError("the answer has no results", subject=reading.subject, hint=_WRONG)
+    return results
+
+
+def read(model: type[Model], answer: Answer, reading: Reading) -> Model:
+    """Return the typed results of an answer, once they are about what was asked.
+
+    Raises
+    ------
+    HematoError
+        As `document_of`; SchemaMismatchError for other members, or another study.
+    """
+    document = document_of(answer, reading)
+    return _model(model, results_of(document, reading), document, reading)
+
+
+def read_bare(model: type[Model], answer: Answer, reading: Reading) -> Model:
+    """Return the typed results of an answer that may come without an envelope, as the heartbeat does."""
+    document = document_of(answer, reading)
+    return _model(model, document.get("results", document), document, reading)
+
+
+def read_hello(answer: Answer, reading: Reading) -> Hello:
+    """Return whether a token is accepted; a refusal is a result here, with its reasons in words."""
+    if answer.status != 401:
+        document = document_of(answer, reading)
+        return Hello.of({"accepted": True, "claims": results_of(document, reading)}, document)
+    document = _document_or_nothing(answer)
+    reasons = _reasons(document, reading) + _clock_reason(answer, reading)
+    return Hello.of({"accepted": False, "reasons": reasons}, reading.secrets.scrub_tree(document))
+
+
+def read_report(answer: Answer, reading: Reading) -> Report:
+    """Return the report of a study.
+
+    Raises
+    ------
+    ReportNotReadyError
+        For 404, and for 202 without results (api/DECISIONS.md row 17).
+    SchemaMismatchError
+        If it is no report, or another study's.
+    """
+    if answer.status == 404:
+        raise _not_ready(reading)
+    document = document_of(answer, reading)
+    if answer.status == 202 and not document.get("results"):
+        raise _not_ready(reading)
+    results_of(document, reading)
+    try:
+        report = Report.from_json(answer.body)
+    except ReportFormatError as error:
+        problem = f"the report does not follow the documented schema at {error.subject[:80]}"
+        raise SchemaMismatchError(problem, subject=reading.subject, hint=_WRONG) from None
+    if report.pbs_study_id != reading.request.study_id:
+        raise _about_another(reading)
+    return report
+
+
+def read_task_report(model: type[Model], task: str, answer: Answer, reading: Reading) -> Model:
+    """Return the report of one task in the later dialect; raises as `read_report`."""
+    if answer.status == 404:
+        raise _not_ready(reading)
+    document = document_of(answer, reading)
+    if answer.status == 202 and not document.get("results"):
+        raise _not_ready(reading)
+    results = results_of(document, reading)
+    reports = results.get("report")
+    stated = results.get("pbs_study_id", reading.request.study_id)
+    if stated != reading.request.study_id:
+        raise _about_another(reading)
+    if not isinstance(reports, dict) or task not in reports:
+        raise SchemaMismatchError("the answer has no report of this task", subject=reading.subject, hint=_WRONG)
+    return _model(model, reports[task], document, reading)
+
+
+def _model(model: type[Model], results: Any, document: dict[str, Any], reading: Reading) -> Model:
+    try:
+        result = model.of(results, document)
+    except ValidationError as error:
+        places = sorted(
+            {".".join(map(str, each["loc"]))[:60] or "results" for each in error.errors(include_input=False)}
+        )
+        shown = reading.secrets.scrub(", ".join(places[:5]))
+        problem = f"the answer does not follow the documented shape at {shown}"
+        raise SchemaMismatchError(problem, subject=reading.subject, hint=_WRONG) from None
+    asked = reading.request.study_id
+    if asked and getattr(result, "pbs_study_id", asked) != asked:
+        raise _about_another(reading)
+    return result
+
+
+def _about_another(reading: Reading) -> SchemaMismatchError:
+    return SchemaMismatchError("the answer is about another study", subject=reading.subject, hint="ask again")
+
+
+def _not_ready(reading: Reading) -> ReportNotReadyError:
+    return ReportNotReadyError("there is no report yet", subject=reading.subject, hint="wait() for it, or check the id")
+
+
+def error_of(
+    answer: Answer, reading: Reading, *, status: int | None = None, document: dict[str, Any] | None = None
+) -> HematoError:
+    """Return the error that an answer is, with the service's own words in their three parts (row 34)."""
+    code = answer.status if status is None else status
+    said = _document_or_nothing(answer) if document is None else document
+    if 300 <= code < 400:
+        problem = "the service sends the client elsewhere, where credentials must not go"
+        return RedirectRefusedError(problem, subject=reading.subject, hint="check the address and the region")
+    message = reading.secrets.scrub(_text(said.get("error")))
+    if code == 400 and _has_code(message, STUDY_CLOSED):
+        problem = "tasks were requested already, so no more can be added"
+        return StudyClosedError(problem, subject=reading.subject, hint="create a new study")
+    kind, problem, hint = _BY_STATUS.get(code, (APIError, f"the service answered {code}", "try again later"))
+    if code == 401:
+        kind, problem, hint = _unauthorized(message, answer, reading)
+    for_people = reading.secrets.scrub(_text(said.get("user_message")))
+    debug = said.get("debug_info")
+    return kind(
+        for_people or problem,
+        subject=reading.subject,
+        hint=hint,
+        status=code,
+        error=message,
+        user_message=for_people,
+        debug_info=reading.secrets.scrub_tree(debug) if isinstance(debug, dict) else None,
+        retry_after_s=retry_after_s(answer.headers, reading.now),
+    )
+
+
+def _unauthorized(message: str, answer: Answer, reading: Reading) -> tuple[type[APIError], str, str]:
+    words = message.lower()
+    if _clock_reason(answer, reading) or "future" in words or "skew" in words:
+        return ClockSkewError, "the token is refused, and the clocks differ", "set the clock of this machine"
+    if "expired" in words or "too old" in words:
+        return ExpiredTokenError, "the token has expired", "log in again, or sign a new token"
+    return _BY_STATUS[401]
+
+
+def _clock_reason(answer: Answer, reading: Reading) -> list[str]:
+    theirs = server_time(answer.headers)
+    if theirs is None or abs(theirs - reading.now) <= CLOCKS_DIFFER_S:
+        return []
+    ahead = reading.now - theirs
+    return [f"the clock of this machine is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} the service's"]
+
+
+_WORDS: Final = {
+    "expired": "the token has expired",
+    "future": "the token was issued in the future: the clock of this machine is ahead",
+    "too_old": "the token was issued more than an hour ago",
+    "audience": "the token is for another host (aud)",
+    "signature": "the signature does not fit the registered public key",
+    "kid": "the key id (kid) is not registered, or differs between payload and header",
+    "issuer": "the issuer (iss) is no known organisation",
+    "algorithm": "tokens must be signed with RS256",
+    "role": "the role is none of admin, user, device, service, or not the user's",
+    "user": "the user (sub) does not belong to the organisation of the key",
+}
+"""Words of a reason's code and what they mean to a person (claims of the vendor's table)."""
+
+
+def _reasons(document: dict[str, Any], reading: Reading) -> list[str]:
+    """Return the reasons of a refusal: the service's own words, explained where only a code came."""
+    debug = document.get("debug_info")
+    listed = debug.get("reasons") if isinstance(debug, dict) else None
+    found = listed if isinstance(listed, list) else [document.get("user_message") or document.get("error")]
+    reasons = []
+    for each in found:
+        text = reading.secrets.scrub(_text(each if isinstance(each, str) else None))
+        code = text.lower().replace("-", "_")
+        meaning = (
+            next((words for word, words in _WORDS.items() if word in code.split("_")), "") if " " not in text else ""
+        )
+        reasons += [f"{meaning} ({text})" if meaning else text] if text else []
+    return reasons
+
+
+def _has_code(message: str, code: str) -> bool:
+    return code in message.lower().replace("-", "_").replace(" ", "_")
+
+
+def _document_or_nothing(answer: Answer) -> dict[str, Any]:
+    """Return the JSON object of an error's answer, an empty one for a page of a proxy."""
+    try:
+        document = parse(answer.body)
+    except ReportFormatError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _text(value: Any) -> str:
+    return " ".join(value.split())[:500] if isinstance(value, str) else ""
+
+
+def _warn(message: str) -> None:
+    logger.warning(message)
+    warnings.warn(message, ServiceWarning, stacklevel=2)
