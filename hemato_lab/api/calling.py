@@ -134,7 +134,7 @@ class Caller:
         HematoError
             The error of the last try; DeadlineError when the time was over in the middle of one.
         """
-        around = Tries[T]() if tries is None else tries
+        around: Tries[T] = Tries() if tries is None else tries
         total_s = self.policy.call_s if limit_s is None else limit_s
         deadline = self.clock.monotonic() + total_s
         count, renewed, refused = 0, False, None

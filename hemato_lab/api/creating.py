@@ -110,7 +110,7 @@ class Creating(Calls):
 
     def _make_study(self, request: Request, intent: _Intent, *, repeat_freely: bool) -> Operation[StudyCreated]:
         request = replace(request, headers={**request.headers, IDEMPOTENCY_HEADER: str(uuid.uuid4())})
-        tries = Tries[StudyCreated](
+        tries: Tries[StudyCreated] = Tries(
             may_repeat=None if repeat_freely else certainly_not_done,
             begin=partial(self._begin, intent),
             accept=partial(self._accept, intent),

@@ -90,7 +90,7 @@ class Tasking(Calls):
             callback_url = self.callbacks.url(study_id)
         request = requests.request_tasks(study_id, tasks, callback_url)
         left = max(0.001, deadline - self.caller.clock.monotonic())
-        tries = Tries[TasksAccepted](may_repeat=certainly_not_done)
+        tries: Tries[TasksAccepted] = Tries(may_repeat=certainly_not_done)
         try:
             return (yield from self.caller.call(request, partial(read, TasksAccepted), limit_s=left, tries=tries))
         except StudyClosedError:

@@ -152,7 +152,7 @@ class Uploading(Calls):
         request = requests.upload(study_id, content, file.content_type, file_name=name, rbc_diameter=rbc_diameter)
         limit = self.caller.policy.upload_s if limit_s is None else limit_s
         accept = partial(self._acknowledge, study_id, uploads, file)
-        tries = Tries[FileReceived](accept=accept)
+        tries: Tries[FileReceived] = Tries(accept=accept)
         yield from self.caller.call(request, partial(read, FileReceived), limit_s=limit, tries=tries)
 
     def _acknowledge(

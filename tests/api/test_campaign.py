@@ -1,0 +1,117 @@
+"""Hundreds of studies through a network in which three exchanges of ten go wrong: none lost, doubled or mixed up."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hemato_lab.api import AsyncClient, Client, Clock, Journal, RemoteStudy, TokenAuth
+from hemato_lab.formats.stored import file_id_of
+from tests.api.fake_service import FakeService
+from tests.api.transports import Fault, FaultyTransport
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TOKEN = "token-of-the-campaign"  # noqa: S105 (made up)
+FILES = 5
+JPEG = b"\xff\xd8\xff\xe0"
+
+
+class Hurry:
+    """A clock whose waits cost nothing; for any number of threads."""
+
+    def __init__(self) -> None:
+        self._skipped = 0.0
+        self._lock = threading.Lock()
+
+    def sleep(self, seconds: float) -> None:
+        with self._lock:
+            self._skipped += seconds
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self._skipped
+
+    def clock(self) -> Clock:
+        return Clock(monotonic=self.monotonic, wall=time.time, sleep=self.sleep)
+
+
+def files_of_study(number: int) -> list[bytes]:
+    return [JPEG + f"study {number}, file {file}".encode() * 5 for file in range(FILES)]
+
+
+def faulty(seed: int) -> FaultyTransport:
+    service = FakeService(record=False, keep_bodies=False)
+    service.static_tokens.add(TOKEN)
+    return FaultyTransport(service, 0.3, seed=seed)
+
+
+def run_blocking(transport: FaultyTransport, path: Path, studies: int) -> list[RemoteStudy]:
+    """One study after the other, its files side by side."""
+    with Client("eu", auth=TokenAuth(TOKEN), transport=transport, journal=path, clock=Hurry().clock()) as api:
+        return [
+            api.run(files_of_study(number), tags={"study": str(number)}, parallel=3, deadline_s=1e6)
+            for number in range(studies)
+        ]
+
+
+def run_side_by_side(transport: FaultyTransport, path: Path, studies: int) -> list[RemoteStudy]:
+    """Sixteen studies at a time on one event loop."""
+
+    async def all_of_them() -> list[RemoteStudy]:
+        places = asyncio.Semaphore(16)
+        clock = Hurry().clock()
+        async with AsyncClient("eu", auth=TokenAuth(TOKEN), transport=transport, journal=path, clock=clock) as api:
+
+            async def one(number: int) -> RemoteStudy:
+                async with places:
+                    tags = {"study": str(number)}
+                    # Sixteen share one hurried clock, on which each one's waits count for all.
+                    return await api.run(files_of_study(number), tags=tags, parallel=3, deadline_s=1e9)
+
+            return list(await asyncio.gather(*(one(number) for number in range(studies))))
+
+    return asyncio.run(all_of_them())
+
+
+def assert_nothing_was_lost(transport: FaultyTransport, path: Path, studies: list[RemoteStudy]) -> None:
+    made = transport.service.studies
+    asked = 0
+    for number, study in enumerate(studies):
+        there = made[study.pbs_study_id]
+        expected = [file_id_of(content) for content in files_of_study(number)]
+        assert there.tags == {"study": str(number)}
+        assert set(there.files) == set(expected)
+        assert set(study.report.file_ids) == set(expected)
+        assert there.tasks == ["pbs_v1"]
+        asked += there.tasks_requested
+    assert asked <= 1.01 * len(studies), "a repeated request is refused by the service, and hardly ever made"
+    claimed = {study.pbs_study_id for study in studies}
+    assert len(claimed) == len(studies)
+    orphans = [study for study_id, study in made.items() if study_id not in claimed]
+    assert orphans, "so many faults make some"
+    with Journal(path) as journal:
+        noted = {orphan.request_id for orphan in journal.possible_orphans()}
+        assert {study.request_id for study in orphans} <= noted
+        assert {study.study_id for study in journal.studies()} == claimed
+    assert not any(study.files or study.tasks for study in orphans)
+    assert set(transport.injected) == set(Fault)
+
+
+@pytest.mark.parametrize("run", [run_blocking, run_side_by_side])
+def test_300_studies_survive_a_network_that_fails_three_times_of_ten(run, tmp_path: Path) -> None:
+    transport = faulty(seed=1)
+    studies = run(transport, tmp_path / "journal.sqlite3", 300)
+    assert_nothing_was_lost(transport, tmp_path / "journal.sqlite3", studies)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("run", [run_blocking, run_side_by_side])
+def test_10000_studies_survive_it(run, tmp_path: Path) -> None:
+    transport = faulty(seed=2)
+    studies = run(transport, tmp_path / "journal.sqlite3", 5000)
+    assert_nothing_was_lost(transport, tmp_path / "journal.sqlite3", studies)
