@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hemato_lab.api.effects import Alone, Effect, Operation, Pause, Send, Together, Work
@@ -145,7 +146,8 @@ class AsyncRunner:
         loop, woken = asyncio.get_running_loop(), asyncio.Event()
 
         def wake() -> None:
-            loop.call_soon_threadsafe(woken.set)
+            with suppress(RuntimeError):  # the loop may have been closed since
+                loop.call_soon_threadsafe(woken.set)
 
         stop = effect.hints.listen(effect.subject, wake)
         try:
