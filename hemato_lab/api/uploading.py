@@ -48,7 +48,10 @@ class Uploads:
         self.files = files
         self._lock = threading.Lock()
         self._known = {file.file_id: acknowledged[file.file_id] for file in files if file.file_id in acknowledged}
-        self._ids = {file_id for file in files for file_id in (file.file_id, *file.members)}
+        self._owners = {file_id: file.file_id for file in files for file_id in (file.file_id, *file.members)}
+        self._owners |= {one: file_id for file_id, ids in self._known.items() for one in ids}
+        self._size = sum(file.size for file in files)
+        self._sent = self._size - sum(file.size for file in self.missing)
         self._progress = progress
         self._tell()
 
@@ -66,23 +69,20 @@ class Uploads:
 
     def is_of_another(self, file: UploadFile, remote_ids: tuple[str, ...]) -> bool:
         """Tell whether an acknowledgement is one of another file: an old answer, not a service with other hashes."""
-        own = {file.file_id, *file.members}
         with self._lock:
-            others = {one for known, ids in self._known.items() if known != file.file_id for one in ids}
-        return any(one in self._ids - own or (one in others and one not in own) for one in remote_ids)
+            return any(self._owners.get(one, file.file_id) != file.file_id for one in remote_ids)
 
     def add(self, file: UploadFile, remote_ids: tuple[str, ...]) -> None:
         """Note that the service has a file."""
         with self._lock:
             self._known[file.file_id] = remote_ids
-        self._tell()
+            self._owners |= dict.fromkeys(remote_ids, file.file_id)
+            self._sent += file.size
+            self._tell()
 
     def _tell(self) -> None:
-        if self._progress is None:
-            return
-        with self._lock:
-            done = sum(file.size for file in self.files if file.file_id in self._known)
-            self._progress(done, sum(file.size for file in self.files))
+        if self._progress is not None:
+            self._progress(self._sent, self._size)
 
 
 class Uploading(Calls):
