@@ -12,6 +12,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from hemato_lab.analysis import Analysis
+    from hemato_lab.api import (
+        AsyncClient,
+        CallbackReceiver,
+        CallbackSigner,
+        Client,
+        FileList,
+        KeyAuth,
+        PasswordAuth,
+        RemoteStudy,
+        TokenAuth,
+    )
     from hemato_lab.detections import Detections
     from hemato_lab.formats import open_smear
     from hemato_lab.pipeline import Interpretation, analyze
@@ -23,14 +34,23 @@ __version__: Final = "0.1.0"
 
 _HOME_OF: Final = {
     "Analysis": "hemato_lab.analysis",
+    "AsyncClient": "hemato_lab.api",
     "BloodCount": "hemato_lab.reference",
+    "CallbackReceiver": "hemato_lab.api",
+    "CallbackSigner": "hemato_lab.api",
+    "Client": "hemato_lab.api",
     "ClinicalContext": "hemato_lab.reference",
     "Detections": "hemato_lab.detections",
     "Field": "hemato_lab.smear",
+    "FileList": "hemato_lab.api",
     "Interpretation": "hemato_lab.pipeline",
+    "KeyAuth": "hemato_lab.api",
+    "PasswordAuth": "hemato_lab.api",
+    "RemoteStudy": "hemato_lab.api",
     "Report": "hemato_lab.report",
     "Scale": "hemato_lab.smear",
     "Smear": "hemato_lab.smear",
+    "TokenAuth": "hemato_lab.api",
     "Window": "hemato_lab.smear",
     "analyze": "hemato_lab.pipeline",
     "open_smear": "hemato_lab.formats",
@@ -38,14 +58,23 @@ _HOME_OF: Final = {
 
 __all__ = [
     "Analysis",
+    "AsyncClient",
     "BloodCount",
+    "CallbackReceiver",
+    "CallbackSigner",
+    "Client",
     "ClinicalContext",
     "Detections",
     "Field",
+    "FileList",
     "Interpretation",
+    "KeyAuth",
+    "PasswordAuth",
+    "RemoteStudy",
     "Report",
     "Scale",
     "Smear",
+    "TokenAuth",
     "Window",
     "__version__",
     "analyze",

@@ -48,6 +48,11 @@ Model = TypeVar("Model", bound=Wire)
 
 STUDY_CLOSED: Final = "study_closed"
 REPORT_NOT_READY: Final = "report_not_ready"
+_DEEPEST: Final = 64
+_LONGEST_MESSAGE: Final = 500
+_LONGEST_TEXT: Final = 2000
+_MOST_NODES: Final = 200
+"""What is kept of an error's debug_info: texts up to a length, and so many values; an error is no place for a book."""
 CLOCKS_DIFFER_S: Final = 60.0
 """More than this between two clocks is worth a word when a token is refused."""
 
@@ -100,12 +105,25 @@ def document_of(answer: Answer, reading: Reading) -> dict[str, Any]:
         raise NotJSONError(problem, subject=reading.subject, hint="check the address; a proxy may answer") from None
     if not isinstance(document, dict):
         raise SchemaMismatchError("the answer is no JSON object", subject=reading.subject, hint=_WRONG)
+    if _is_deep(document):
+        raise SchemaMismatchError("the answer is nested too deeply", subject=reading.subject, hint=_WRONG)
     stated = document.get("status")
     if isinstance(stated, int) and not isinstance(stated, bool) and stated != answer.status:
-        if stated >= 400:
+        if 400 <= stated < 600:
             raise error_of(answer, reading, status=stated, document=document)
-        _warn(f"{reading.request.name}: the body says status {stated}, HTTP says {answer.status}")
+        _warn(f"{reading.request.name}: the body says status {str(stated)[:20]}, HTTP says {answer.status}")
     return document
+
+
+def _is_deep(document: dict[str, Any]) -> bool:
+    """Tell whether JSON is so deep that what copies or reads it by recursion could fail."""
+    level: list[Any] = [document]
+    for _ in range(_DEEPEST):
+        members = (member for each in level for member in (each.values() if isinstance(each, dict) else each))
+        level = [member for member in members if isinstance(member, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 _WRONG: Final = "the service may have changed; see .raw of a good answer and the vendor's document"
@@ -145,12 +163,14 @@ def read_bare(model: type[Model], answer: Answer, reading: Reading) -> Model:
 
 def read_hello(answer: Answer, reading: Reading) -> Hello:
     """Return whether a token is accepted; a refusal is a result here, with its reasons in words."""
-    if answer.status != 401:
+    try:
         document = document_of(answer, reading)
+    except UnauthorizedError:
+        document = _document_or_nothing(answer)
+    else:
         return Hello.of({"accepted": True, "claims": results_of(document, reading)}, document)
-    document = _document_or_nothing(answer)
     reasons = _reasons(document, reading) + _clock_reason(answer, reading)
-    return Hello.of({"accepted": False, "reasons": reasons}, reading.secrets.scrub_tree(document))
+    return Hello.of({"accepted": False, "reasons": reasons}, _kept(document, reading))
 
 
 def read_report(answer: Answer, reading: Reading) -> Report:
@@ -163,16 +183,13 @@ def read_report(answer: Answer, reading: Reading) -> Report:
     SchemaMismatchError
         If it is no report, or another study's.
     """
-    if answer.status == 404:
-        raise _not_ready(reading)
-    document = document_of(answer, reading)
-    if answer.status == 202 and not document.get("results"):
-        raise _not_ready(reading)
+    document = _document_of_report(answer, reading)
     results_of(document, reading)
     try:
         report = Report.from_json(answer.body)
     except ReportFormatError as error:
-        problem = f"the report does not follow the documented schema at {error.subject[:80]}"
+        place = reading.secrets.scrub(error.subject[:_LONGEST_TEXT])[:80]
+        problem = f"the report does not follow the documented schema at {place}"
         raise SchemaMismatchError(problem, subject=reading.subject, hint=_WRONG) from None
     if report.pbs_study_id != reading.request.study_id:
         raise _about_another(reading)
@@ -181,11 +198,7 @@ def read_report(answer: Answer, reading: Reading) -> Report:
 
 def read_task_report(model: type[Model], task: str, answer: Answer, reading: Reading) -> Model:
     """Return the report of one task in the later dialect; raises as `read_report`."""
-    if answer.status == 404:
-        raise _not_ready(reading)
-    document = document_of(answer, reading)
-    if answer.status == 202 and not document.get("results"):
-        raise _not_ready(reading)
+    document = _document_of_report(answer, reading)
     results = results_of(document, reading)
     reports = results.get("report")
     stated = results.get("pbs_study_id", reading.request.study_id)
@@ -194,6 +207,17 @@ def read_task_report(model: type[Model], task: str, answer: Answer, reading: Rea
     if not isinstance(reports, dict) or task not in reports:
         raise SchemaMismatchError("the answer has no report of this task", subject=reading.subject, hint=_WRONG)
     return _model(model, reports[task], document, reading)
+
+
+def _document_of_report(answer: Answer, reading: Reading) -> dict[str, Any]:
+    """Return the document of an answer that may say, by HTTP or in its body, that there is no report yet (row 17)."""
+    try:
+        document = document_of(answer, reading)
+    except NotFoundError:
+        document = None
+    if document is None or (202 in {answer.status, document.get("status")} and not document.get("results")):
+        raise _not_ready(reading)
+    return document
 
 
 def _model(model: type[Model], results: Any, document: dict[str, Any], reading: Reading) -> Model:
@@ -229,14 +253,14 @@ def error_of(
     if 300 <= code < 400:
         problem = "the service sends the client elsewhere, where credentials must not go"
         return RedirectRefusedError(problem, subject=reading.subject, hint="check the address and the region")
-    message = reading.secrets.scrub(_text(said.get("error")))
+    message = _text(said.get("error"), reading)
     if code == 400 and _has_code(message, STUDY_CLOSED):
         problem = "tasks were requested already, so no more can be added"
         return StudyClosedError(problem, subject=reading.subject, hint="create a new study")
     kind, problem, hint = _BY_STATUS.get(code, (APIError, f"the service answered {code}", "try again later"))
     if code == 401:
         kind, problem, hint = _unauthorized(message, answer, reading)
-    for_people = reading.secrets.scrub(_text(said.get("user_message")))
+    for_people = _text(said.get("user_message"), reading)
     debug = said.get("debug_info")
     return kind(
         for_people or problem,
@@ -245,14 +269,16 @@ def error_of(
         status=code,
         error=message,
         user_message=for_people,
-        debug_info=reading.secrets.scrub_tree(debug) if isinstance(debug, dict) else None,
+        debug_info=_kept(debug, reading) if isinstance(debug, dict) else None,
         retry_after_s=retry_after_s(answer.headers, reading.now),
     )
 
 
 def _unauthorized(message: str, answer: Answer, reading: Reading) -> tuple[type[APIError], str, str]:
-    words = message.lower()
-    if _clock_reason(answer, reading) or "future" in words or "skew" in words:
+    words = message.lower().replace(_VAGUE, "")
+    # A login has no token whose times could be wrong.
+    clocks_differ = reading.request.authenticated and bool(_clock_reason(answer, reading))
+    if clocks_differ or "future" in words or "skew" in words:
         return ClockSkewError, "the token is refused, and the clocks differ", "set the clock of this machine"
     if "expired" in words or "too old" in words:
         return ExpiredTokenError, "the token has expired", "log in again, or sign a new token"
@@ -267,12 +293,22 @@ def _clock_reason(answer: Answer, reading: Reading) -> list[str]:
     return [f"the clock of this machine is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} the service's"]
 
 
+_VAGUE: Final = "not correctly signed or expired"
+"""The vendor's table says so of every 401."""
+_CLAIMS: Final = {
+    "missing_claim_": "the claim {} is missing",
+    "wrong_type_": "the claim {} is not of the documented type",
+}
 _WORDS: Final = {
+    "missing_token": "no token was sent",
+    "malformed": "the token is no JSON Web Token",
+    "duplicate": "a claim stands in the token twice",
     "expired": "the token has expired",
     "future": "the token was issued in the future: the clock of this machine is ahead",
     "too_old": "the token was issued more than an hour ago",
     "audience": "the token is for another host (aud)",
     "signature": "the signature does not fit the registered public key",
+    "key": "the key id (kid) is not registered, or differs between payload and header",
     "kid": "the key id (kid) is not registered, or differs between payload and header",
     "issuer": "the issuer (iss) is no known organisation",
     "algorithm": "tokens must be signed with RS256",
@@ -282,20 +318,23 @@ _WORDS: Final = {
 """Words of a reason's code and what they mean to a person (claims of the vendor's table)."""
 
 
+def _meaning(code: str) -> str:
+    """Return what the code of a reason means, nothing for an unknown one or for words."""
+    for prefix, meaning in _CLAIMS.items():
+        if code.startswith(prefix):
+            return meaning.format(code.removeprefix(prefix))
+    parts = set(code.split("_"))
+    return next((meaning for words, meaning in _WORDS.items() if parts.issuperset(words.split("_"))), "")
+
+
 def _reasons(document: dict[str, Any], reading: Reading) -> list[str]:
     """Return the reasons of a refusal: the service's own words, explained where only a code came."""
     debug = document.get("debug_info")
     listed = debug.get("reasons") if isinstance(debug, dict) else None
     found = listed if isinstance(listed, list) else [document.get("user_message") or document.get("error")]
-    reasons = []
-    for each in found:
-        text = reading.secrets.scrub(_text(each if isinstance(each, str) else None))
-        code = text.lower().replace("-", "_")
-        meaning = (
-            next((words for word, words in _WORDS.items() if word in code.split("_")), "") if " " not in text else ""
-        )
-        reasons += [f"{meaning} ({text})" if meaning else text] if text else []
-    return reasons
+    texts = [_text(each, reading) for each in found[:_MOST_NODES]]
+    meanings = {text: _meaning(text.lower().replace("-", "_")) for text in texts if " " not in text}
+    return [f"{meanings[text]} ({text})" if meanings.get(text) else text for text in texts if text]
 
 
 def _has_code(message: str, code: str) -> bool:
@@ -311,8 +350,32 @@ def _document_or_nothing(answer: Answer) -> dict[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
-def _text(value: Any) -> str:
-    return " ".join(value.split())[:500] if isinstance(value, str) else ""
+def _text(value: Any, reading: Reading) -> str:
+    """Return words of the service on one line; cut only once secrets are blotted out, as half a one is not known."""
+    if not isinstance(value, str):
+        return ""
+    text = value[:_LONGEST_TEXT].encode("utf-8", "replace").decode()  # half a surrogate can be printed nowhere
+    return " ".join(reading.secrets.scrub(text).split())[:_LONGEST_MESSAGE]
+
+
+def _kept(document: dict[str, Any], reading: Reading) -> dict[str, Any]:
+    """Return JSON for people to look at: the beginning of it, without secrets."""
+    kept: dict[str, Any] = reading.secrets.scrub_tree(_beginning(document, [_MOST_NODES]))
+    return kept
+
+
+def _beginning(value: Any, left: list[int], depth: int = 0) -> Any:
+    """Return so many values of some JSON as are left, with texts of a moderate length."""
+    left[0] -= 1
+    if isinstance(value, str):
+        return value[:_LONGEST_TEXT]
+    if isinstance(value, dict) and depth < _DEEPEST:
+        return {
+            str(key)[:_LONGEST_TEXT]: _beginning(item, left, depth + 1) for key, item in value.items() if left[0] > 0
+        }
+    if isinstance(value, list) and depth < _DEEPEST:
+        return [_beginning(item, left, depth + 1) for item in value if left[0] > 0]
+    return None if isinstance(value, dict | list) else value
 
 
 def _warn(message: str) -> None:

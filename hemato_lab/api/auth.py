@@ -159,9 +159,14 @@ class PasswordAuth(_Renewed):
     def __repr__(self) -> str:
         return f"PasswordAuth({self.user!r})"
 
-    def _new(self, audience: Audience) -> Operation[SecretStr]:
+    def log_in(self, audience: Audience) -> Operation[Login]:
+        """Ask for a new session, keep its token, and return who logged in."""
         login = yield from audience.log_in(self.user, self._pass_hash)
-        return self._keep(audience, login.session_token, SESSION_LIFETIME_S)
+        self._keep(audience, login.session_token, SESSION_LIFETIME_S)
+        return login
+
+    def _new(self, audience: Audience) -> Operation[SecretStr]:
+        return (yield from self.log_in(audience)).session_token
 
 
 def _password_hash(password: str | Callable[[], str | None]) -> SecretStr:

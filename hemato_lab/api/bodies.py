@@ -36,8 +36,7 @@ class BodyReader:
         self._subject = subject
         self._status = 0
         self._headers: Mapping[str, str] = {}
-        self._pieces: list[bytes] = []
-        self._size = 0
+        self._content = bytearray()  # no list of pieces: a hostile server sends millions of a byte each
         self._packed_size = 0
         self._unpack: zlib._Decompress | None = None
 
@@ -79,7 +78,7 @@ class BodyReader:
         ResponseTooLargeError
             If there are too many.
         NotJSONError
-            If they cannot be unpacked.
+            If they cannot be unpacked, or go on after what was packed has ended.
         """
         self._packed_size += len(piece)
         if self._packed_size > self._limit:
@@ -89,11 +88,12 @@ class BodyReader:
             return
         try:
             while piece:
-                self._keep(self._unpack.decompress(piece, _PIECE))
+                self._keep(self._unpack.decompress(piece, min(_PIECE, self._limit - len(self._content) + 1)))
                 piece = self._unpack.unconsumed_tail
         except zlib.error:
-            problem = "the answer cannot be unpacked"
-            raise NotJSONError(problem, subject=self._subject, hint="try again later") from None
+            raise self._not_unpacked() from None
+        if self._unpack.unused_data:
+            raise self._not_unpacked()
 
     def answer(self) -> Answer:
         """Return the whole answer.
@@ -104,16 +104,25 @@ class BodyReader:
             If what was packed ends too early.
         """
         if self._unpack is not None and self._packed_size:
-            self._keep(self._unpack.flush(_PIECE))
+            try:
+                self._keep(self._unpack.flush())
+            except zlib.error:
+                raise self._not_unpacked() from None
             if not self._unpack.eof:
                 raise TruncatedResponseError("the packed answer ends too early", subject=self._subject)
-        return Answer(self._status, self._headers, b"".join(self._pieces))
+        return Answer(self._status, self._headers, bytes(self._content))
+
+    def head(self) -> Answer:
+        """Return the answer without its body."""
+        return Answer(self._status, self._headers, b"")
 
     def _keep(self, piece: bytes) -> None:
-        self._size += len(piece)
-        if self._size > self._limit:
+        if len(self._content) + len(piece) > self._limit:
             raise self._too_large()
-        self._pieces.append(piece)
+        self._content += piece
+
+    def _not_unpacked(self) -> NotJSONError:
+        return NotJSONError("the answer cannot be unpacked", subject=self._subject, hint="try again later")
 
     def _too_large(self) -> ResponseTooLargeError:
         return ResponseTooLargeError(

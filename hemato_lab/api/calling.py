@@ -95,12 +95,20 @@ class Caller:
         self.secrets = Secrets()
         self._scheme = auth_scheme
         self._skew_s = 0.0
+        self._claimed: set[str] = set()
         self._lock = threading.Lock()
 
     @property
     def skew_s(self) -> float:
         """Seconds that the service's clock is ahead of ours, learned from its answers."""
         return self._skew_s
+
+    def claim(self, study_id: str) -> bool:
+        """Tell whether an answer is the first of this process to name a new study."""
+        with self._lock:
+            is_first = study_id not in self._claimed
+            self._claimed.add(study_id)
+            return is_first
 
     def log_in(self, user: str, pass_hash: SecretStr) -> Operation[Login]:
         """Ask for a session's token."""
@@ -184,10 +192,14 @@ class Caller:
             raise CredentialError(
                 "needs credentials", subject=request.name, hint="give auth=PasswordAuth, KeyAuth or TokenAuth"
             )
-        audience = Audience(self.endpoint.audience, self.server_now, self.clock.monotonic, self.log_in)
-        token = yield from self.authentication.token(audience, refused)
+        token = yield from self.authentication.token(self.audience, refused)
         self.secrets.hold(token.get_secret_value())
         return token
+
+    @property
+    def audience(self) -> Audience:
+        """Whom our tokens are for."""
+        return Audience(self.endpoint.audience, self.server_now, self.clock.monotonic, self.log_in)
 
     def server_now(self) -> float:
         """Return the Unix time by the service's clock."""

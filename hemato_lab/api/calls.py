@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from hemato_lab.api import requests
 from hemato_lab.api.answers import read, read_bare, read_hello, read_report, read_task_report
+from hemato_lab.api.auth import PasswordAuth
 from hemato_lab.api.effects import work
-from hemato_lab.api.models import Heartbeat, Hello, StudyStatus, TaskReport
-from hemato_lab.errors import OtherFilesError
+from hemato_lab.api.journal import FAILED, READY
+from hemato_lab.api.models import Heartbeat, Hello, Login, StudyStatus, TaskReport
+from hemato_lab.errors import CredentialError, OtherFilesError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,8 +23,8 @@ if TYPE_CHECKING:
     from hemato_lab.api.requests import Dialect
     from hemato_lab.report import Report
 
-DEFAULT_TASKS: Final = ("pbs_v1",)
-"""The one task of the document."""
+DEFAULT_TASKS: Final[dict[Dialect, tuple[str, ...]]] = {"documented": ("pbs_v1",), "2024": ("MALARIA_ANY_ANY",)}
+"""The one task that each dialect names."""
 
 
 class Callbacks(Protocol):
@@ -73,10 +75,31 @@ class Calls:
         """Base address of the service, by which the journal knows it."""
         return self.caller.endpoint.base_url
 
+    def tasks_or_default(self, tasks: Sequence[str] | None = None) -> tuple[str, ...]:
+        """Return the names of tasks, checked; the one that the dialect names when None is given."""
+        return requests.checked_tasks(DEFAULT_TASKS[self.dialect] if tasks is None else tasks)
+
     def note(self, study_id: str, state: str, tasks: Sequence[str] | None = None) -> Operation[None]:
         """Write the state of a study into the journal."""
         now = self.caller.clock.wall()
         yield from work(self.journal.set_state, self.address, study_id, state, now, tasks=tasks)
+
+    def login(self) -> Operation[Login]:
+        """Log in now with the user's name and password, instead of with the first call that needs it.
+
+        Raises
+        ------
+        CredentialError
+            If the client was not made with `PasswordAuth`.
+        UnauthorizedError
+            If the service refuses them.
+        """
+        authentication = self.caller.authentication
+        if not isinstance(authentication, PasswordAuth):
+            raise CredentialError(
+                "only a user with a password logs in", subject="login", hint="give auth=PasswordAuth(...)"
+            )
+        return (yield from authentication.log_in(self.caller.audience))
 
     def hello(self) -> Operation[Hello]:
         """Ask whether the service accepts our token; a refusal comes back with every reason in words."""
@@ -97,22 +120,23 @@ class Calls:
         """
         return (yield from work(self.journal.studies, self.address, requests.checked_tags(tags)))
 
-    def status(
-        self, study_id: str, task: str = DEFAULT_TASKS[0], *, limit_s: float | None = None
-    ) -> Operation[StudyStatus]:
+    def status(self, study_id: str, task: str | None = None, *, limit_s: float | None = None) -> Operation[StudyStatus]:
         """Ask how far a study is (workflow 1, step 4).
 
         Parameters
         ----------
         study_id : str
             The study.
-        task : str
+        task : str or None
             Only the later dialect has a status for each task.
         limit_s : float or None
             Seconds for the whole call; that of the policy when None.
         """
-        request = requests.status(study_id, task if self.dialect == "2024" else "")
-        return (yield from self.caller.call(request, partial(read, StudyStatus), limit_s=limit_s))
+        request = requests.status(study_id, (task or self.tasks_or_default()[0]) if self.dialect == "2024" else "")
+        found = yield from self.caller.call(request, partial(read, StudyStatus), limit_s=limit_s)
+        if found.is_ready or found.is_failed:
+            yield from self.note(study_id, READY if found.is_ready else FAILED)
+        return found
 
     def report(self, study_id: str, version: int | None = None) -> Operation[Report]:
         """Fetch the latest report, or an earlier version of it (workflow 1, step 5).

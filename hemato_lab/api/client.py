@@ -175,6 +175,7 @@ class Client(_Connected):
 
     __doc__ = f"{__doc__}\n{inspect.cleandoc(_Connected.__doc__ or '').partition(chr(10))[2]}"
 
+    login = _blocking(Running.login)
     hello = _blocking(Running.hello)
     heartbeat = _blocking(Running.heartbeat)
     create = _blocking(Running.create)
@@ -213,6 +214,7 @@ class AsyncClient(_Connected):
 
     __doc__ = f"{__doc__}\n{inspect.cleandoc(_Connected.__doc__ or '').partition(chr(10))[2]}"
 
+    login = _awaitable(Running.login)
     hello = _awaitable(Running.hello)
     heartbeat = _awaitable(Running.heartbeat)
     create = _awaitable(Running.create)

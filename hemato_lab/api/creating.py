@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from hemato_lab.api import requests
 from hemato_lab.api.answers import read
 from hemato_lab.api.calling import Tries
-from hemato_lab.api.calls import DEFAULT_TASKS, Calls
+from hemato_lab.api.calls import Calls
 from hemato_lab.api.effects import work
 from hemato_lab.api.journal import OPEN, TASKS_ACCEPTED, JournalledStudy
 from hemato_lab.api.listing import checked_download_address
@@ -23,9 +23,10 @@ from hemato_lab.errors import ConfigError, HematoError, OutcomeUnknownError, Sch
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from hemato_lab.api.answers import Reading
     from hemato_lab.api.effects import Operation
     from hemato_lab.api.listing import FileList
-    from hemato_lab.api.messages import Request
+    from hemato_lab.api.messages import Answer, Request
 
 IDEMPOTENCY_HEADER: Final = "Idempotency-Key"
 """The same for all tries of one creation. Not in the document; a twin honours it (api/DECISIONS.md row 30)."""
@@ -73,7 +74,7 @@ class Creating(Calls):
         list_url: str | None = None,
         *,
         files: FileList | None = None,
-        tasks: Sequence[str] = DEFAULT_TASKS,
+        tasks: Sequence[str] | None = None,
         callback_url: str | None = None,
     ) -> Operation[StudyCreated]:
         """Ask for a study of files that the service downloads itself (workflow 2).
@@ -84,8 +85,8 @@ class Creating(Calls):
             Address of the list of files, which the service fetches; see `FileList.to_json`. Never logged or kept.
         files : FileList
             The list itself, sent along in the place of its address.
-        tasks : sequence of str
-            What to do; for a list that is sent along, its own tasks count.
+        tasks : sequence of str or None
+            What to do, the dialect's one task when None; for a list that is sent along, its own tasks count.
         callback_url : str or None
             Called when the report is ready, if the list does not name one.
 
@@ -99,7 +100,7 @@ class Creating(Calls):
         """
         if (list_url is None) == (files is None):
             raise ConfigError("give either the address of a list of files or the list", subject="submit")
-        names = requests.checked_tasks(tasks) if files is None else files.clinical_tasks_requested
+        names = self.tasks_or_default(tasks) if files is None else files.clinical_tasks_requested
         reference = "" if files is None else files.peripheral_blood_sample_id
         if files is not None:
             request = requests.submit_list_file(files.to_dict())
@@ -117,7 +118,7 @@ class Creating(Calls):
             end=self._end,
         )
         try:
-            return (yield from self.caller.call(request, partial(read, StudyCreated), tries=tries))
+            return (yield from self.caller.call(request, self._new_study, tries=tries))
         except HematoError as caught:
             error = caught
         if repeat_freely or certainly_not_done(error) or error.outcome != "unknown":
@@ -128,6 +129,13 @@ class Creating(Calls):
             hint=f"possible_orphans() names the {REQUEST_ID_HEADER} to ask the vendor about before you submit again",
             outcome="unknown",
         )
+
+    def _new_study(self, answer: Answer, reading: Reading) -> StudyCreated:
+        """Read the answer; the study is claimed at once, so that of two equal answers the first one counts."""
+        created = read(StudyCreated, answer, reading)
+        if not self.caller.claim(created.pbs_study_id):
+            raise _named_before()
+        return created
 
     def _begin(self, intent: _Intent, request_id: str) -> Operation[None]:
         now = self.caller.clock.wall()
@@ -148,10 +156,13 @@ class Creating(Calls):
             now,
         )
         if not (yield from work(self.journal.add_study, request_id, study, intent.run_key)):
-            raise SchemaMismatchError(
-                "the answer names a study that was made before", subject="POST /pbs", hint="ask again"
-            )
+            raise _named_before()
 
     def _end(self, request_id: str, error: HematoError) -> Operation[None]:
         outcome = "refused" if certainly_not_done(error) else "unknown"
         yield from work(self.journal.end_try, request_id, outcome)
+
+
+def _named_before() -> SchemaMismatchError:
+    """Return the error of an answer to an earlier question, which came twice or late."""
+    return SchemaMismatchError("the answer names a study that was made before", subject="POST /pbs", hint="ask again")

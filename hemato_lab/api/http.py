@@ -2,7 +2,7 @@
 
 Transports are used directly, below httpx's client: that one logs whole addresses, follows its own ideas of redirects,
 cookies and environment, and unpacks a gzip bomb before anybody can look at its size. What is left is the connection
-pool, whose timeouts hold for each piece; the blocking one gets a deadline over all pieces from `sockets`.
+pool, whose timeouts hold for each piece; `sockets` gives the blocking one a deadline over all pieces.
 
 Errors are raised anew, without those of the libraries chained to them, because the frames of those hold headers with
 tokens in them, which a traceback that shows local variables would print.
@@ -22,19 +22,22 @@ import httpcore
 import httpx
 
 from hemato_lab.api.bodies import BodyReader
-from hemato_lab.api.sockets import DEADLINE, DeadlineBackend
+from hemato_lab.api.regions import is_loopback
+from hemato_lab.api.sockets import PASSAGE, DeadlineBackend, Passage, WatchedBackend
 from hemato_lab.errors import (
     ConfigError,
     ConnectionFailedError,
     DeadlineError,
     HematoError,
+    NotJSONError,
+    ResponseError,
     TimedOutError,
     TLSError,
     TruncatedResponseError,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from hemato_lab.api.messages import Answer, Outgoing
@@ -61,15 +64,16 @@ _PHASES: Final = (
     ((httpx.ReadTimeout, httpcore.ReadTimeout), "waiting for the answer"),
 )
 _KEEP_ALIVE_S: Final = 15.0
-_CONNECTION_ERRORS: Final = (
-    httpx.TransportError,
+_LONGEST_S: Final = 1e6  # more, a socket cannot be told to wait
+_TIMER_S: Final = 0.005  # so much before the deadline that it was set for, a timer may go off
+_FAILURES: Final = (
+    httpx.RequestError,
     httpcore.NetworkError,
     httpcore.ProtocolError,
     httpcore.TimeoutException,
     httpcore.ProxyError,
     httpcore.UnsupportedProtocol,
     OSError,
-    TimeoutError,
 )
 
 
@@ -81,70 +85,93 @@ def certificates(ca_file: str | Path | None) -> ssl.SSLContext:
     ConfigError
         If the file cannot be used.
     """
-    if ca_file is None:
-        return httpx.create_ssl_context(trust_env=False)
     try:
-        return ssl.create_default_context(cafile=str(ca_file))
-    except OSError as error:
-        problem = f"holds no certificates that can be used: {error.strerror or 'unknown format'}"
+        if ca_file is None:
+            context = httpx.create_ssl_context(trust_env=False)
+        else:
+            context = ssl.create_default_context(cafile=str(ca_file))
+    except (OSError, ValueError) as error:
+        problem = f"holds no certificates that can be used: {getattr(error, 'strerror', None) or 'unknown format'}"
         raise ConfigError(problem, subject=str(ca_file), hint="give a file of PEM certificates") from None
+    context.keylog_filename = None  # type: ignore[assignment]  # else SSLKEYLOGFILE has the keys written to a file
+    return context
 
 
 def proxy_of_environment(url: str) -> str | None:
-    """Return the address of the proxy that the environment names for an address, None for none."""
+    """Return the address of the proxy that the environment names for an address, None for none.
+
+    What goes to this machine never takes a proxy: it may be plain http, which nobody else must see.
+    """
     parts = urlsplit(url)
-    if not parts.hostname or proxy_bypass(parts.hostname):
+    if not parts.hostname or is_loopback(parts.hostname) or proxy_bypass(parts.hostname):
         return None
     proxies = getproxies()
-    return proxies.get(parts.scheme) or proxies.get("all")
+    found = proxies.get(parts.scheme) or proxies.get("all")
+    return found if not found or "://" in found else f"http://{found}"
 
 
-def _httpx_request(outgoing: Outgoing) -> httpx.Request:
-    waits, left = outgoing.timeouts, outgoing.remaining_s
-    phases = {"connect": waits.connect, "read": waits.read, "write": waits.write, "pool": left}
-    return httpx.Request(
-        outgoing.request.method,
-        outgoing.url,
-        params=list(outgoing.request.query) or None,
-        headers=dict(outgoing.headers),
-        content=outgoing.request.body,
-        extensions={"timeout": {phase: max(0.001, min(seconds, left)) for phase, seconds in phases.items()}},
+def _checked_proxy(proxy: str) -> httpx.Proxy:
+    try:
+        checked = httpx.Proxy(proxy)
+    except (httpx.InvalidURL, ValueError):
+        checked = None
+    if checked is None or checked.url.scheme not in {"http", "https"} or not checked.url.host:
+        raise ConfigError("is none of http or https", subject="proxy of the environment", hint="check HTTPS_PROXY")
+    return checked
+
+
+def _pool_options(ca_file: str | Path | None, connections: int, proxy: httpx.Proxy | None) -> dict[str, Any]:
+    via = {} if proxy is None else {"proxy_url": _core_url(proxy.url), "proxy_auth": proxy.raw_auth}
+    return {
+        "ssl_context": certificates(ca_file),
+        "max_connections": connections,
+        "max_keepalive_connections": connections,
+        "keepalive_expiry": _KEEP_ALIVE_S,
+        **via,
+    }
+
+
+def _core_url(url: httpx.URL) -> httpcore.URL:
+    return httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
+
+
+def _core_request(request: httpx.Request) -> httpcore.Request:
+    return httpcore.Request(
+        request.method,
+        _core_url(request.url),
+        headers=request.headers.raw,
+        content=request.stream,
+        extensions=request.extensions,
     )
 
 
-class _PooledTransport(httpx.BaseTransport):
+def _httpx_request(outgoing: Outgoing) -> httpx.Request:
+    waits, left = outgoing.timeouts, min(outgoing.remaining_s, _LONGEST_S)
+    phases = {"connect": waits.connect, "read": waits.read, "write": waits.write, "pool": left}
+    try:
+        return httpx.Request(
+            outgoing.request.method,
+            outgoing.url,
+            params=list(outgoing.request.query) or None,
+            headers=dict(outgoing.headers),
+            content=outgoing.request.body,
+            extensions={"timeout": {phase: max(0.001, min(seconds, left)) for phase, seconds in phases.items()}},
+        )
+    except (httpx.InvalidURL, UnicodeError):
+        problem = "the address or a header cannot be sent"
+    raise ConfigError(problem, subject=outgoing.request.name, hint="check the address and the ids")
+
+
+class _Pool(httpx.BaseTransport):
     """A pool of connections that keep the deadline of the thread that uses them."""
 
-    def __init__(self, context: ssl.SSLContext, connections: int, proxy: str | None) -> None:
-        options: dict[str, Any] = {
-            "ssl_context": context,
-            "max_connections": connections,
-            "max_keepalive_connections": connections,
-            "keepalive_expiry": _KEEP_ALIVE_S,
-            "network_backend": DeadlineBackend(),
-        }
-        self._pool: httpcore.ConnectionPool
-        if proxy is None:
-            self._pool = httpcore.ConnectionPool(**options)
-        else:
-            via = httpx.Proxy(proxy)
-            address = httpcore.URL(
-                scheme=via.url.raw_scheme, host=via.url.raw_host, port=via.url.port, target=via.url.raw_path
-            )
-            self._pool = httpcore.HTTPProxy(proxy_url=address, proxy_auth=via.raw_auth, **options)
+    def __init__(self, options: dict[str, Any]) -> None:
+        kind = httpcore.HTTPProxy if "proxy_url" in options else httpcore.ConnectionPool
+        self._pool: httpcore.ConnectionPool = kind(network_backend=DeadlineBackend(), **options)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Exchange one request."""
-        url = request.url
-        answer = self._pool.handle_request(
-            httpcore.Request(
-                request.method,
-                httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
-                headers=request.headers.raw,
-                content=request.stream,
-                extensions=request.extensions,
-            )
-        )
+        answer = self._pool.handle_request(_core_request(request))
         return httpx.Response(answer.status, headers=answer.headers, stream=_Body(answer))
 
     def close(self) -> None:
@@ -165,13 +192,43 @@ class _Body(httpx.SyncByteStream):
         self._answer.close()
 
 
-class Exchange:
-    """Blocking exchanges over a pool of connections, or over a transport that is handed in.
+class _AsyncPool(httpx.AsyncBaseTransport):
+    """The same without blocking; the deadline is the event loop's."""
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        kind = httpcore.AsyncHTTPProxy if "proxy_url" in options else httpcore.AsyncConnectionPool
+        self._pool: httpcore.AsyncConnectionPool = kind(network_backend=WatchedBackend(), **options)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Exchange one request."""
+        answer = await self._pool.handle_async_request(_core_request(request))
+        return httpx.Response(answer.status, headers=answer.headers, stream=_AsyncBody(answer))
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._pool.aclose()
+
+
+class _AsyncBody(httpx.AsyncByteStream):
+    """The body of an answer of the pool."""
+
+    def __init__(self, answer: httpcore.Response) -> None:
+        self._answer = answer
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._answer.aiter_stream()
+
+    async def aclose(self) -> None:
+        await self._answer.aclose()
+
+
+class _Exchanging:
+    """What both kinds of exchange are told.
 
     Parameters
     ----------
     transport : object or None
-        Anything with ``handle_request`` of ``httpx.BaseTransport``; it is not closed here.
+        A transport of httpx of the right kind; it is not closed here. None makes a pool of connections.
     ca_file : path or None
         See `certificates`.
     proxy : str or None
@@ -184,8 +241,10 @@ class Exchange:
     Raises
     ------
     ConfigError
-        If the transport is none.
+        If the transport is none, or the certificates or the proxy cannot be used.
     """
+
+    _method: str
 
     def __init__(
         self,
@@ -196,10 +255,30 @@ class Exchange:
         connections: int = 16,
         body_limit: int,
     ) -> None:
-        _check_transport(transport, "handle_request")
-        self._own = None if transport is not None else _PooledTransport(certificates(ca_file), connections, proxy)
+        if transport is not None and not callable(getattr(transport, self._method, None)):
+            raise ConfigError(f"has no method {self._method}", subject="transport", hint="give a transport of httpx")
+        checked = _checked_proxy(proxy) if proxy else None
+        self._own = self._pool(_pool_options(ca_file, connections, checked)) if transport is None else None
         self._transport = transport if self._own is None else self._own
         self._body_limit = body_limit
+
+    def _pool(self, options: dict[str, Any]) -> Any:
+        """Make a pool of connections."""
+        raise NotImplementedError
+
+    def _begun(self, outgoing: Outgoing) -> tuple[Passage, BodyReader]:
+        # Only our own pool tells when the first byte leaves.
+        passage = Passage(time.monotonic() + outgoing.remaining_s, begun=self._own is None)
+        return passage, BodyReader(self._body_limit, outgoing.request.name)
+
+
+class Exchange(_Exchanging):
+    """Blocking exchanges over a pool of connections, or over a transport that is handed in; see `_Exchanging`."""
+
+    _method = "handle_request"
+
+    def _pool(self, options: dict[str, Any]) -> _Pool:
+        return _Pool(options)
 
     def send(self, outgoing: Outgoing) -> Answer:
         """Return the answer to a request.
@@ -209,25 +288,28 @@ class Exchange:
         TransportError
             If there is none; its ``outcome`` says whether the request may have been done.
         ResponseError
-            If it breaks off, is too long, or cannot be unpacked.
+            If a good answer breaks off, is too long, or cannot be unpacked. Of any other one, the body is left out.
+        ConfigError
+            If the request cannot be sent at all.
         """
-        deadline = time.monotonic() + outgoing.remaining_s
-        reader = BodyReader(self._body_limit, outgoing.request.name)
-        token = DEADLINE.set(deadline)
+        passage, reader = self._begun(outgoing)
+        token = PASSAGE.set(passage)
         try:
             with closing(self._transport.handle_request(_httpx_request(outgoing))) as response:
                 unpacked = response.is_stream_consumed
                 reader.begin(response.status_code, response.headers.multi_items(), unpacked=unpacked)
                 for piece in [response.content] if unpacked else response.iter_raw():
                     reader.feed(piece)
-                    if time.monotonic() > deadline:
+                    if time.monotonic() > passage.deadline:
                         raise TimeoutError
             return reader.answer()
-        except _CONNECTION_ERRORS as error:
-            failure = _failure(error, outgoing, reader, late=time.monotonic() >= deadline)
+        except ResponseError as error:
+            failure: HematoError = error
+        except _FAILURES as error:
+            failure = _failure(error, outgoing, reader, passage)
         finally:
-            DEADLINE.reset(token)
-        raise failure
+            PASSAGE.reset(token)
+        return _settled(failure, reader)
 
     def close(self) -> None:
         """Close the pool."""
@@ -235,50 +317,33 @@ class Exchange:
             self._own.close()
 
 
-class AsyncExchange:
-    """The same without blocking; the parameters are those of `Exchange`."""
+class AsyncExchange(_Exchanging):
+    """The same without blocking."""
 
-    def __init__(
-        self,
-        transport: Any = None,
-        *,
-        ca_file: str | Path | None = None,
-        proxy: str | None = None,
-        connections: int = 16,
-        body_limit: int,
-    ) -> None:
-        _check_transport(transport, "handle_async_request")
-        self._own = None
-        if transport is None:
-            limits = httpx.Limits(
-                max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=_KEEP_ALIVE_S
-            )
-            context = certificates(ca_file)
-            self._own = httpx.AsyncHTTPTransport(verify=context, trust_env=False, limits=limits, proxy=proxy)
-        self._transport = transport if self._own is None else self._own
-        self._body_limit = body_limit
+    _method = "handle_async_request"
+
+    def _pool(self, options: dict[str, Any]) -> _AsyncPool:
+        return _AsyncPool(options)
 
     async def send(self, outgoing: Outgoing) -> Answer:
         """Return the answer to a request; raises what `Exchange.send` does."""
-        reader = BodyReader(self._body_limit, outgoing.request.name)
-        limit = asyncio.timeout(max(0.0, outgoing.remaining_s))
+        passage, reader = self._begun(outgoing)
+        token = PASSAGE.set(passage)
         try:
-            async with limit:
+            async with asyncio.timeout(max(0.0, outgoing.remaining_s)):
                 response = await self._transport.handle_async_request(_httpx_request(outgoing))
                 try:
-                    unpacked = response.is_stream_consumed
-                    reader.begin(response.status_code, response.headers.multi_items(), unpacked=unpacked)
-                    if unpacked:
-                        reader.feed(response.content)
-                    else:
-                        async for piece in response.aiter_raw():
-                            reader.feed(piece)
+                    await _read(response, reader)
                 finally:
                     await response.aclose()
             return reader.answer()
-        except _CONNECTION_ERRORS as error:
-            failure = _failure(error, outgoing, reader, late=limit.expired())
-        raise failure
+        except ResponseError as error:
+            failure: HematoError = error
+        except _FAILURES as error:
+            failure = _failure(error, outgoing, reader, passage)
+        finally:
+            PASSAGE.reset(token)
+        return _settled(failure, reader)
 
     async def close(self) -> None:
         """Close the pool."""
@@ -286,25 +351,39 @@ class AsyncExchange:
             await self._own.aclose()
 
 
-def _check_transport(transport: Any, method: str) -> None:
-    if transport is not None and not callable(getattr(transport, method, None)):
-        raise ConfigError(f"has no method {method}", subject="transport", hint="give a transport of httpx")
+async def _read(response: httpx.Response, reader: BodyReader) -> None:
+    unpacked = response.is_stream_consumed
+    reader.begin(response.status_code, response.headers.multi_items(), unpacked=unpacked)
+    if unpacked:
+        reader.feed(response.content)
+        return
+    async for piece in response.aiter_raw():
+        reader.feed(piece)
 
 
-def _failure(error: BaseException, outgoing: Outgoing, reader: BodyReader, *, late: bool) -> HematoError:
+def _settled(failure: HematoError, reader: BodyReader) -> Answer:
+    """Return an error's answer without the body that could not be read: its status and Retry-After say enough."""
+    if reader.status and not 200 <= reader.status < 300 and not isinstance(failure, DeadlineError):
+        return reader.head()
+    raise failure
+
+
+def _failure(error: Exception, outgoing: Outgoing, reader: BodyReader, passage: Passage) -> HematoError:
     """Name what failed, without the libraries' own error, whose frames and words may hold what is secret."""
     subject = outgoing.request.name
-    outcome: Outcome = "not sent" if isinstance(error, _NOT_SENT) else "unknown"
-    if late:
+    outcome: Outcome = "not sent" if isinstance(error, _NOT_SENT) or not passage.begun else "unknown"
+    if time.monotonic() >= passage.deadline - _TIMER_S:
         return DeadlineError(f"took longer than {outgoing.remaining_s:.3g} s", subject=subject, outcome=outcome)
-    if _is_of_tls(error):
+    if outcome == "not sent" and _is_of_tls(error):
         hint = "check the address, the clock, and ca_file if the service has certificates of its own"
-        return TLSError("the encrypted connection was refused", subject=subject, hint=hint, outcome="not sent")
-    if reader.status:
-        return TruncatedResponseError("the connection ended before the answer did", subject=subject)
+        return TLSError("the encrypted connection was refused", subject=subject, hint=hint, outcome=outcome)
     if isinstance(error, _TIMEOUTS):
         phase = next((name for kinds, name in _PHASES if isinstance(error, kinds)), "waiting")
         return TimedOutError(f"timed out while {phase}", subject=subject, outcome=outcome)
+    if isinstance(error, httpx.DecodingError):
+        return NotJSONError("the answer cannot be unpacked", subject=subject, hint="try again later")
+    if reader.status:
+        return TruncatedResponseError("the connection ended before the answer did", subject=subject)
     what = "no connection could be made" if outcome == "not sent" else "the connection broke"
     return ConnectionFailedError(what, subject=subject, hint="check the address and the network", outcome=outcome)
 

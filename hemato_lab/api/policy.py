@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import random
 import re
 from dataclasses import dataclass, field
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
 
@@ -24,6 +24,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 _SECONDS: Final = re.compile(r"[+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?\s*s?", re.ASCII)
+_DATE: Final = re.compile(
+    r"\d{1,2}[ -][a-z]{3}[ -]\d{2,4}[ ]+\d{1,2}:\d{2}:\d{2}(?:[ ]+(?:gmt|utc|[+-]\d{4}))?"
+    r"|[a-z]{3}[ ]+\d{1,2}[ ]+\d{1,2}:\d{2}:\d{2}[ ]+\d{4}",
+    re.ASCII | re.IGNORECASE,
+)
+"""An HTTP date (RFC 9110 5.6.7: IMF-fixdate, RFC 850, asctime) without its weekday."""
+_LONGEST_HEADER: Final = 4096
+_ALWAYS_S: Final = 1e9
+"""In the place of numbers that are too large to be meant, or to be a float."""
 _TRIES_OF_WHOLE_ANSWERS: Final = 3
 """Tries of a call whose answer comes whole and cannot be used: it will hardly be another one."""
 
@@ -117,35 +126,26 @@ def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
     RFC 9110 10.2.3 knows whole seconds and dates. Fractions and several values occur too; of several the longest holds,
     so that the wait is never too short. What says nothing (``soon``, ``nan``) is as if it were absent.
     """
-    text = headers.get("retry-after", "").strip()
-    if not text:
-        return None
-    date = _unix_time(text)
-    if date is not None:
-        server_now = _unix_time(headers.get("date", ""))
-        return max(0.0, date - (now if server_now is None else server_now))
-    stated = [_seconds(part) for part in text.split(",")]
-    known = [value for value in stated if value is not None]
-    return max(known) if known else None
+    text = headers.get("retry-after", "")[:_LONGEST_HEADER]
+    moments = [moment for match in _DATE.findall(text) if (moment := _unix_time(match)) is not None]
+    theirs = server_time(headers)
+    waits = [max(0.0, moment - (now if theirs is None else theirs)) for moment in moments]
+    waits += [wait for part in _DATE.sub("", text).split(",") if (wait := _seconds(part)) is not None]
+    return max(waits, default=None)
 
 
 def _seconds(text: str) -> float | None:
     stripped = text.strip()
     if not _SECONDS.fullmatch(stripped):
         return None
-    value = float(stripped.rstrip("s").strip())
-    return max(0.0, value) if math.isfinite(value) else None
+    return min(max(0.0, float(stripped.rstrip("s").strip())), _ALWAYS_S)
 
 
 def _unix_time(text: str) -> float | None:
     """Return the Unix time of an HTTP date in any of its three forms."""
-    if not any(sign.isalpha() for sign in text) or ":" not in text:
-        return None
     try:
         date = parsedate_to_datetime(text)
         if date.tzinfo is None:  # asctime and "-0000" mean UTC here
-            from datetime import UTC
-
             date = date.replace(tzinfo=UTC)
         return date.timestamp()
     except (TypeError, ValueError, IndexError, OverflowError):
@@ -154,4 +154,5 @@ def _unix_time(text: str) -> float | None:
 
 def server_time(headers: Mapping[str, str]) -> float | None:
     """Return the service's own time, from the ``Date`` of its answer; None where it has none."""
-    return _unix_time(headers.get("date", ""))
+    found = _DATE.search(headers.get("date", "")[:_LONGEST_HEADER])
+    return _unix_time(found[0]) if found else None

@@ -10,7 +10,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hemato_lab.api import requests
-from hemato_lab.api.calls import DEFAULT_TASKS
 from hemato_lab.api.creating import Creating
 from hemato_lab.api.effects import pause, work
 from hemato_lab.api.journal import FAILED, OPEN, READY, TASKS_ASKED
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from hemato_lab.api.files import UploadFile
     from hemato_lab.api.journal import JournalledStudy
     from hemato_lab.api.models import StudyStatus, TaskReport
-    from hemato_lab.api.uploading import Progress
+    from hemato_lab.api.progress import Progress
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -84,14 +83,14 @@ class _Run:
     key: str
     until: float
     parallel: int
-    progress: Progress | None
+    progress: Progress | bool
 
 
 class Running(Creating, Tasking, Uploading):
     """Everything the service offers; what both clients are made of."""
 
     def wait(
-        self, study_id: str, *, task: str = DEFAULT_TASKS[0], deadline_s: float = DEFAULT_WAIT_S
+        self, study_id: str, *, task: str | None = None, deadline_s: float = DEFAULT_WAIT_S
     ) -> Operation[StudyStatus]:
         """Wait until the report of a study is ready (workflow 1, step 4).
 
@@ -101,7 +100,7 @@ class Running(Creating, Tasking, Uploading):
         ----------
         study_id : str
             The study.
-        task : str
+        task : str or None
             Which task's status; only the later dialect tells them apart.
         deadline_s : float
             Seconds to wait at most.
@@ -120,10 +119,10 @@ class Running(Creating, Tasking, Uploading):
             limit_s = min(left, self.caller.policy.call_s)
             found = yield from self._patiently(partial(self.status, study_id, task, limit_s=limit_s), until)
             if found.is_ready:
-                yield from self._ended(study_id, READY)
+                self._spend(study_id)
                 return found
             if found.is_failed:
-                yield from self._ended(study_id, FAILED)
+                self._spend(study_id)
                 problem = f"the service says that it failed: {found.progress_message}".rstrip(": ")
                 raise StudyFailedError(self.caller.secrets.scrub(problem), subject=study_id, hint="run it once more")
             wait_s = self.caller.policy.poll_wait_s(polls)
@@ -131,13 +130,12 @@ class Running(Creating, Tasking, Uploading):
                 raise DeadlineError(
                     f"not ready after {deadline_s:.4g} s: {found.report_status[:40]}, {found.progress:.0%}",
                     subject=study_id,
-                    hint="wait() again, it goes on",
+                    hint="wait once more, it goes on",
                 )
             polls += 1
             yield from pause(wait_s, hints=self.callbacks.hints if self.callbacks else None, subject=study_id)
 
-    def _ended(self, study_id: str, state: str) -> Operation[None]:
-        yield from self.note(study_id, state)
+    def _spend(self, study_id: str) -> None:
         if self.callbacks is not None:
             self.callbacks.spend(study_id)
 
@@ -151,7 +149,7 @@ class Running(Creating, Tasking, Uploading):
         fresh: bool = False,
         zip_above: int | None = None,
         parallel: int = 8,
-        progress: Progress | None = None,
+        progress: Progress | bool = False,
         rbc_diameter: float | None = None,
     ) -> Operation[RemoteStudy]:
         """Run workflow 1 from files to report: create, upload, request tasks, wait, fetch.
@@ -165,7 +163,7 @@ class Running(Creating, Tasking, Uploading):
         source : Smear, path, bytes, image, array, or a sequence of these
             See `files_of`.
         tasks : sequence of str or None
-            What to do; the document's one task when None.
+            What to do; the dialect's one task when None.
         tags : mapping of str to str
             Labels, never of a patient; those of the smear when None.
         deadline_s : float
@@ -184,7 +182,7 @@ class Running(Creating, Tasking, Uploading):
         HematoError
             Of the step that did not succeed in time.
         """
-        names = requests.checked_tasks(DEFAULT_TASKS if tasks is None else tasks)
+        names = self.tasks_or_default(tasks)
         pairs = requests.checked_tags(getattr(source, "tags", None) if tags is None else tags)
         until = self.caller.clock.monotonic() + deadline_s
         files = yield from work(prepared, source, zip_above)
@@ -223,7 +221,7 @@ class Running(Creating, Tasking, Uploading):
         raise StudyError(
             "the service no longer knows this study, which an earlier run began",
             subject=study_id,
-            hint="begin anew with fresh=True",
+            hint="begin anew: fresh=True, or --fresh",
         )
 
     def _up_to_ready(self, run: _Run, study_id: str, earlier: JournalledStudy | None) -> Operation[None]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hemato_lab.api import requests
 from hemato_lab.api.answers import read
 from hemato_lab.api.calling import Tries
-from hemato_lab.api.calls import DEFAULT_TASKS, Calls
+from hemato_lab.api.calls import Calls
 from hemato_lab.api.effects import pause, work
 from hemato_lab.api.journal import OPEN, TASKS_ACCEPTED, TASKS_ASKED
 from hemato_lab.api.models import STATUSES, TasksAccepted
@@ -27,7 +27,7 @@ class Tasking(Calls):
     def request_tasks(
         self,
         study_id: str,
-        tasks: Sequence[str] = DEFAULT_TASKS,
+        tasks: Sequence[str] | None = None,
         *,
         callback_url: str | None = None,
         limit_s: float | None = None,
@@ -40,8 +40,8 @@ class Tasking(Calls):
         ----------
         study_id : str
             The study.
-        tasks : sequence of str
-            What to do.
+        tasks : sequence of str or None
+            What to do; the dialect's one task when None.
         callback_url : str or None
             Called when the report is ready; the client's own callbacks are used when there are any and this is None.
         limit_s : float or None
@@ -54,7 +54,7 @@ class Tasking(Calls):
         HematoError
             Of the last try.
         """
-        names = requests.checked_tasks(tasks)
+        names = self.tasks_or_default(tasks)
         deadline = self.caller.clock.monotonic() + (self.caller.policy.call_s if limit_s is None else limit_s)
         known = yield from work(self.journal.study, self.address, study_id)
         if known is not None and known.state not in {OPEN, TASKS_ASKED}:
@@ -110,4 +110,4 @@ class Tasking(Calls):
 
 
 def _closed(study_id: str) -> StudyClosedError:
-    return StudyClosedError("tasks were requested already", subject=study_id, hint="wait() for its report")
+    return StudyClosedError("tasks were requested already", subject=study_id, hint="wait for its report")

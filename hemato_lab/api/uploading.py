@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,15 +17,14 @@ from hemato_lab.api.files import UploadFile, files_of
 from hemato_lab.api.journal import OPEN
 from hemato_lab.api.models import FileReceived
 from hemato_lab.api.privacy import PrivacyWarning, harmless_file_name
+from hemato_lab.api.progress import told
 from hemato_lab.errors import ConfigError, OtherFilesError, SchemaMismatchError, StudyClosedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hemato_lab.api.effects import Operation
-
-Progress = Callable[[int, int], None]
-"""Called with the bytes that the service has and the bytes of all files; from several threads, one at a time."""
+    from hemato_lab.api.progress import Progress
 
 
 class Uploads:
@@ -95,7 +93,7 @@ class Uploading(Calls):
         *,
         zip_above: int | None = None,
         parallel: int = 8,
-        progress: Progress | None = None,
+        progress: Progress | bool = False,
         rbc_diameter: float | None = None,
         limit_s: float | None = None,
     ) -> Operation[dict[str, tuple[str, ...]]]:
@@ -111,8 +109,8 @@ class Uploading(Calls):
             Pack images into ZIP archives when together they have more bytes than this; None sends each on its own.
         parallel : int
             Files that are under way at the same time.
-        progress : callable or None
-            Told the bytes that are there and the bytes of all.
+        progress : bool or callable
+            True draws a bar; a function is told the bytes that are there and the bytes of all.
         rbc_diameter : float or None
             Pixels across a red cell, which later material of the vendor asks for (api/DECISIONS.md row 32).
         limit_s : float or None
@@ -135,11 +133,12 @@ class Uploading(Calls):
         files = yield from work(prepared, source, zip_above)
         known = yield from work(self.journal.study, self.address, study_id)
         acknowledged = yield from work(self.journal.acknowledged, self.address, study_id)
-        uploads = Uploads(files, acknowledged, progress)
-        if uploads.missing and known is not None and known.state != OPEN:
-            raise StudyClosedError("tasks were requested already", subject=study_id, hint="create a new study")
-        send = partial(self._send_one, study_id, uploads, rbc_diameter, limit_s)
-        yield from together([partial(send, file) for file in uploads.missing], limit=parallel)
+        with told(progress) as tell:
+            uploads = Uploads(files, acknowledged, tell)
+            if uploads.missing and known is not None and known.state != OPEN:
+                raise StudyClosedError("tasks were requested already", subject=study_id, hint="create a new study")
+            send = partial(self._send_one, study_id, uploads, rbc_diameter, limit_s)
+            yield from together([partial(send, file) for file in uploads.missing], limit=parallel)
         return uploads.remote_ids
 
     def _send_one(

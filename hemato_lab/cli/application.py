@@ -12,15 +12,35 @@ from hemato_lab.cli.analyze import analyze
 from hemato_lab.cli.demo import demo
 from hemato_lab.cli.evaluate import evaluate
 from hemato_lab.cli.phantom import phantom
-from hemato_lab.errors import ConfigError, DatasetError, HematoError, InputError, MissingDependencyError, ModelError
+from hemato_lab.cli.remote import remote
+from hemato_lab.errors import (
+    APIError,
+    BatchError,
+    ConfigError,
+    DatasetError,
+    HematoError,
+    InputError,
+    MissingDependencyError,
+    ModelError,
+    ResponseError,
+    SecurityError,
+    StudyError,
+    TransportError,
+)
 from hemato_lab.report import RESEARCH_USE_NOTICE
 
 EXIT_CODES: Final[dict[type[HematoError], int]] = {
     ConfigError: 2,
+    SecurityError: 2,
     InputError: 3,
     DatasetError: 4,
     MissingDependencyError: 5,
     ModelError: 6,
+    TransportError: 7,
+    APIError: 8,
+    ResponseError: 8,
+    StudyError: 9,
+    BatchError: 10,
 }
 """Exit code of each kind of error; 1 for any other, 130 when interrupted."""
 
@@ -35,6 +55,7 @@ application = typer.Typer(
 )
 for _command in (analyze, demo, evaluate, phantom):
     application.command()(_command)
+application.add_typer(remote, name="remote")
 
 
 def _on_version(wanted: bool) -> None:  # noqa: FBT001 (the library calls it so)

@@ -72,8 +72,13 @@ def print_tables(analysis: Analysis) -> None:
     )
     for table in shown:
         if table.rows:
-            print_text(_as_text(table.caption, table.head, table.rows))
+            print_table(table.caption, table.head, table.rows)
             print_text(f"{fill(table.note, _LINE)}\n" if table.note else "")
+
+
+def print_table(caption: str, head: tuple[str, ...], rows: tuple[tuple[str, ...], ...]) -> None:
+    """Print one table for a terminal."""
+    print_text(_as_text(caption, head, rows))
 
 
 def _as_text(caption: str, head: tuple[str, ...], rows: tuple[tuple[str, ...], ...]) -> str:
@@ -104,7 +109,7 @@ def progress_bar(label: str, unit: str, *, shown: bool = True) -> Iterator[Calla
     with tqdm(
         desc=label,
         unit=unit,
-        unit_scale=unit == "px",
+        unit_scale=unit in {"px", "B"},
         disable=None if shown else True,
         leave=False,
         file=sys.stderr,
