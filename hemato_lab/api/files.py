@@ -95,7 +95,10 @@ def files_of(source: Any) -> tuple[UploadFile, ...]:
     found = [file for one in _flat(source) for file in ([one] if isinstance(one, UploadFile) else _files_of_one(one))]
     if not found:
         raise ConfigError("there is nothing to upload", hint="give images, a folder or a smear")
-    return tuple({file.file_id: file for file in reversed(found)}.values())[::-1]
+    once: dict[str, UploadFile] = {}
+    for file in found:
+        once.setdefault(file.file_id, file)
+    return tuple(once.values())
 
 
 def _flat(source: Any) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -11,7 +12,8 @@ from hemato_lab.errors import JournalError, LockedError
 if TYPE_CHECKING:
     from pathlib import Path
 
-_TRIES: Final = 5
+_TRIES: Final = 20
+_BETWEEN_TRIES_S: Final = 0.01
 
 
 class RunLock:
@@ -42,33 +44,37 @@ class RunLock:
         JournalError
             If the lock file cannot be made.
         """
-        for _ in range(_TRIES):
-            if self._acquired():
-                return
-        raise LockedError("the same run starts and ends elsewhere at this moment", hint="try again")
-
-    def _acquired(self) -> bool:
         problem = ""
+        for _ in range(_TRIES):
+            problem = self._try()
+            if not problem:
+                return
+            time.sleep(_BETWEEN_TRIES_S)
+        raise JournalError(f"cannot be locked: {problem}", subject=str(self._path), hint="check the disk, or try again")
+
+    def _try(self) -> str:
+        """Take the lock; return what was in the way, empty when it is ours.
+
+        Whoever had it removes the file: it may vanish while we open it, and then our lock is one of no file.
+        """
         connection = None
+        problem = "its file vanished"
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._path.touch(mode=0o600)
             opened = self._path.stat().st_ino
             connection = sqlite3.connect(self._path, timeout=0.0, isolation_level=None, check_same_thread=False)
             connection.execute("BEGIN EXCLUSIVE")
-            if self._path.exists() and self._path.stat().st_ino == opened:
+            if self._path.stat().st_ino == opened:
                 self._connection = connection
-                return True
+                return ""
         except (OSError, sqlite3.Error) as error:
             problem = str(error)
-        # Whoever had it removed the file between our opening and locking it: the lock is of no file, so once more.
-        if connection is not None and self._connection is None:
+        if connection is not None:
             connection.close()
         if "locked" in problem:
             raise LockedError("the same run is under way in another process or thread", hint="wait for it, or stop it")
-        if problem:
-            raise JournalError(f"cannot be locked: {problem}", subject=str(self._path), hint="check the disk")
-        return False
+        return problem
 
     def release(self) -> None:
         """Give the lock free; does nothing when it is not held."""
