@@ -275,10 +275,10 @@ def error_of(
 
 
 def _unauthorized(message: str, answer: Answer, reading: Reading) -> tuple[type[APIError], str, str]:
+    if not reading.request.authenticated:
+        return UnauthorizedError, "the login is refused", "check user and password"
     words = message.lower().replace(_VAGUE, "")
-    # A login has no token whose times could be wrong.
-    clocks_differ = reading.request.authenticated and bool(_clock_reason(answer, reading))
-    if clocks_differ or "future" in words or "skew" in words:
+    if _clock_reason(answer, reading) or "future" in words or "skew" in words:
         return ClockSkewError, "the token is refused, and the clocks differ", "set the clock of this machine"
     if "expired" in words or "too old" in words:
         return ExpiredTokenError, "the token has expired", "log in again, or sign a new token"

@@ -19,7 +19,7 @@ from hemato_lab.api.messages import REQUEST_ID_HEADER, Outgoing
 from hemato_lab.api.models import Login
 from hemato_lab.api.policy import Policy, server_time
 from hemato_lab.api.redaction import Secrets
-from hemato_lab.errors import CredentialError, DeadlineError, HematoError, UnauthorizedError
+from hemato_lab.errors import CredentialError, DeadlineError, HematoError, StudyError, UnauthorizedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -174,7 +174,8 @@ class Caller:
         self, count: int, error: HematoError, may_repeat: Callable[[HematoError], bool] | None, deadline: float
     ) -> float:
         """Return how long to wait before the next try; raises the error if there is none."""
-        allowed = may_repeat is None or may_repeat(error)
+        # What a study says of itself (not ready yet) does not change by asking at once: that is what wait() is for.
+        allowed = not isinstance(error, StudyError) and (may_repeat is None or may_repeat(error))
         if not allowed or not self.policy.tries_left(count, error):
             raise error
         wait_s = self.policy.wait_s(count, error)

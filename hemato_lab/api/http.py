@@ -63,6 +63,7 @@ _PHASES: Final = (
     ((httpx.WriteTimeout, httpcore.WriteTimeout), "sending"),
     ((httpx.ReadTimeout, httpcore.ReadTimeout), "waiting for the answer"),
 )
+_OF_THE_NETWORK: Final = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _KEEP_ALIVE_S: Final = 15.0
 _LONGEST_S: Final = 1e6  # more, a socket cannot be told to wait
 _TIMER_S: Final = 0.005  # so much before the deadline that it was set for, a timer may go off
@@ -233,10 +234,8 @@ class _Exchanging:
         See `certificates`.
     proxy : str or None
         Address of a proxy.
-    connections : int
-        Most connections at a time.
-    body_limit : int
-        Bytes of the longest answer.
+    connections, body_limit : int
+        Most connections at a time, and bytes of the longest answer.
 
     Raises
     ------
@@ -372,14 +371,15 @@ def _failure(error: Exception, outgoing: Outgoing, reader: BodyReader, passage: 
     """Name what failed, without the libraries' own error, whose frames and words may hold what is secret."""
     subject = outgoing.request.name
     outcome: Outcome = "not sent" if isinstance(error, _NOT_SENT) or not passage.begun else "unknown"
-    if time.monotonic() >= passage.deadline - _TIMER_S:
+    timed_out = isinstance(error, _TIMEOUTS)
+    if time.monotonic() >= passage.deadline - _TIMER_S * timed_out:
         return DeadlineError(f"took longer than {outgoing.remaining_s:.3g} s", subject=subject, outcome=outcome)
+    if timed_out:
+        phase = next((name for kinds, name in _PHASES if isinstance(error, kinds)), "waiting")
+        return TimedOutError(f"timed out while {phase}", subject=subject, outcome=outcome)
     if outcome == "not sent" and _is_of_tls(error):
         hint = "check the address, the clock, and ca_file if the service has certificates of its own"
         return TLSError("the encrypted connection was refused", subject=subject, hint=hint, outcome=outcome)
-    if isinstance(error, _TIMEOUTS):
-        phase = next((name for kinds, name in _PHASES if isinstance(error, kinds)), "waiting")
-        return TimedOutError(f"timed out while {phase}", subject=subject, outcome=outcome)
     if isinstance(error, httpx.DecodingError):
         return NotJSONError("the answer cannot be unpacked", subject=subject, hint="try again later")
     if reader.status:
@@ -393,7 +393,7 @@ def _is_of_tls(error: BaseException | None) -> bool:
     for _ in range(8):
         if error is None:
             return False
-        if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        if isinstance(error, ssl.SSLError) and not isinstance(error, _OF_THE_NETWORK):
             return True
         error = error.__cause__ or error.__context__
     return False

@@ -20,6 +20,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+import anyio
 import h11
 import httpcore
 
@@ -250,8 +251,13 @@ class WatchedStream(httpcore.AsyncNetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """Go on encrypted."""
-        return WatchedStream(await self._stream.start_tls(ssl_context, server_hostname, timeout))
+        """Go on encrypted; a connection that is given up in the middle of it is closed."""
+        try:
+            return WatchedStream(await self._stream.start_tls(ssl_context, server_hostname, timeout))
+        except BaseException:  # cancelling is how the deadline comes, and the library closes after errors alone
+            with anyio.CancelScope(shield=True):
+                await self._stream.aclose()
+            raise
 
     def get_extra_info(self, info: str) -> Any:
         """Return what the library asks about the stream: an idle one that can be read from is not used again."""

@@ -16,7 +16,13 @@ from hypothesis import strategies as st
 from hemato_lab.api import archives
 from hemato_lab.api.archives import packed
 from hemato_lab.api.files import UploadFile, files_of, suffix_of
-from hemato_lab.errors import ConfigError, ImageTooLargeError, IntegrityError, UnreadableInputError, UnsupportedFormatError
+from hemato_lab.errors import (
+    ConfigError,
+    ImageTooLargeError,
+    IntegrityError,
+    UnreadableInputError,
+    UnsupportedFormatError,
+)
 from hemato_lab.formats import open_smear
 from hemato_lab.smear import Field, Smear
 
@@ -122,7 +128,7 @@ def test_a_slide_is_too_large_for_one_upload() -> None:
         width, height = 100_000, 100_000
 
     smear = Smear("slide", (Field("slide.tif", Slide(), "sha224-i-0"),))  # type: ignore[arg-type]
-    with pytest.raises(ImageTooLargeError, match="10000 megapixels.*regions"):
+    with pytest.raises(ImageTooLargeError, match=r"10000 megapixels.*regions"):
         files_of(smear)
 
 

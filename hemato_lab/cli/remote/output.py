@@ -26,7 +26,9 @@ def print_json(document: Any) -> None:
 def print_pairs(caption: str, pairs: Mapping[str, object]) -> None:
     """Print names and values as a table; empty values are left out."""
     shown = {name: str(value) for name, value in pairs.items() if value not in ("", None, ())}
-    width = max(map(len, shown), default=0)
+    if not shown:
+        return
+    width = max(map(len, shown))
     print_text("\n".join([caption, *(f"  {name.ljust(width)}  {value}" for name, value in shown.items())]))
 
 

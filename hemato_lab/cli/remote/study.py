@@ -65,9 +65,9 @@ def submit(
 
 
 def _uploaded(
-    api: Client, source: list[str], task: list[str] | None, tag: list[str] | None, *, shown: bool, **options: Any
+    api: Client, source: list[str], task: list[str] | None, tags: dict[str, str], *, shown: bool, **options: Any
 ) -> str:
-    study_id = api.create(_tags(tag)).pbs_study_id
+    study_id = api.create(tags).pbs_study_id
     print(f"hemato-lab: the study is {study_id}", file=sys.stderr)  # so that it is known even if an upload fails
     with progress_bar("uploading", "B", shown=shown) as progress:
         api.upload(study_id, source, progress=progress, **options)

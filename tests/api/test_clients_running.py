@@ -1,0 +1,351 @@
+"""Both clients, without sockets and with them: tasks, waiting, reports, and whole runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import PIL.Image
+import pytest
+
+from hemato_lab.api import CallbackReceiver
+from hemato_lab.errors import (
+    ConfigError,
+    DeadlineError,
+    InsecureAddressError,
+    LockedError,
+    NotFoundError,
+    OtherFilesError,
+    ReportNotReadyError,
+    SchemaMismatchError,
+    StudyClosedError,
+    StudyError,
+    StudyFailedError,
+    UnavailableError,
+)
+from hemato_lab.formats import open_smear
+from hemato_lab.formats.stored import file_id_of
+from tests.api.conftest import POLICY
+from tests.api.fake_service import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.api.conftest import Api
+    from tests.api.fake_service import Received
+
+FILES = [b"\xff\xd8\xff\xe0" + f"picture {number}".encode() for number in range(3)]
+IDS = tuple(file_id_of(content) for content in FILES)
+NEVER = 10**9
+
+
+def asked_for(api: Api, files: list[bytes] = FILES) -> str:
+    """Make a study, send its files and ask for its tasks."""
+    study_id = api.study()
+    api.call("upload", study_id, files)
+    api.call("request_tasks", study_id)
+    return study_id
+
+
+# Tasks
+
+
+def test_tasks(api: Api) -> None:
+    study_id = api.study()
+    accepted = api.call("request_tasks", study_id, ("pbs_v1",), callback_url="https://lab.example/hook")
+    assert (accepted.pbs_study_id, accepted.tasks) == (study_id, ["pbs_v1"])
+    study = api.service.studies[study_id]
+    assert (study.tasks, study.callback_url) == (["pbs_v1"], "https://lab.example/hook")
+    (noted,) = api.call("studies")
+    assert (noted.state, noted.tasks) == ("tasks accepted", ("pbs_v1",))
+
+
+def test_tasks_are_asked_for_once(api: Api) -> None:
+    study_id = asked_for(api)
+    with pytest.raises(StudyClosedError):
+        api.call("request_tasks", study_id)
+    assert len(api.asked("/tasks")) == 1, "the journal knows"
+    with api.another(journal=api.folder / "other.sqlite3") as stranger, pytest.raises(StudyClosedError):
+        stranger.call("request_tasks", study_id)
+    assert len(api.asked("/tasks")) == 2, "the service knows, and is asked once"
+
+
+@pytest.mark.parametrize("tasks", [(), ("",), ("two words",)])
+def test_tasks_have_names(api: Api, tasks: Any) -> None:
+    with pytest.raises(ConfigError):
+        api.call("request_tasks", "any", tasks)
+    assert api.asked() == []
+
+
+@pytest.mark.parametrize("url", ["http://lab.example/hook", "https://user:word@lab.example/hook", "lab.example"])
+def test_a_callback_comes_over_https(api: Api, url: str) -> None:
+    study_id = api.study()
+    with pytest.raises(InsecureAddressError):
+        api.call("request_tasks", study_id, callback_url=url)
+    assert api.asked("/tasks") == []
+
+
+def test_a_lost_answer_has_the_status_read_before_tasks_are_asked_for_again(api: Api) -> None:
+    study_id = api.study()
+    api.lose_answer()
+    assert api.call("request_tasks", study_id).tasks == ["pbs_v1"]
+    assert [one.path.rpartition("/")[2] for one in api.asked()[1:]] == ["tasks", "status"]
+    assert api.service.studies[study_id].tasks_requested == 1
+
+
+def test_a_request_that_was_lost_is_made_again_once_the_status_tells(api: Api) -> None:
+    study_id = api.study()
+    api.answer(api.service.error(500, "internal"))
+    api.call("request_tasks", study_id)
+    assert [one.path.rpartition("/")[2] for one in api.asked()[1:]] == ["tasks", "status", "tasks"]
+    assert api.service.studies[study_id].tasks_requested == 1
+
+
+def test_a_request_that_certainly_was_not_heard_is_made_again_at_once(api: Api) -> None:
+    study_id = api.study()
+    api.answer(api.service.error(503, "unavailable"))
+    api.call("request_tasks", study_id)
+    assert [one.path.rpartition("/")[2] for one in api.asked()[1:]] == ["tasks", "tasks"]
+
+
+def test_after_a_crash_in_the_middle_the_status_tells(open_api: Callable[..., Api]) -> None:
+    api = open_api(policy=replace(POLICY, attempts=1))
+    study_id = api.study()
+    api.lose_answer()
+    with pytest.raises(Exception, match="connection broke"):
+        api.call("request_tasks", study_id)
+    with api.another() as later:
+        assert later.call("request_tasks", study_id).pbs_study_id == study_id
+    assert api.service.studies[study_id].tasks_requested == 1
+
+
+# Waiting
+
+
+def test_wait_until_ready(api: Api) -> None:
+    api.service.polls_until_ready = 3
+    study_id = asked_for(api)
+    found = api.call("wait", study_id)
+    assert (found.report_status, found.progress, found.progress_message) == ("ready", 1.0, "Reports are ready")
+    assert len(api.asked("/status")) == 4
+    assert api.call("studies")[0].state == "ready"
+    if api.moved is not None:
+        assert api.moved.waits == pytest.approx([0.01, 0.015, 0.02])
+
+
+def test_wait_for_one_that_fails(api: Api) -> None:
+    api.service.fail_studies = True
+    study_id = asked_for(api)
+    with pytest.raises(StudyFailedError, match="The study failed") as caught:
+        api.call("wait", study_id)
+    assert caught.value.subject == study_id
+    assert api.call("studies")[0].state == "failed"
+
+
+def test_wait_no_longer_than_the_deadline(api: Api) -> None:
+    api.service.polls_until_ready = NEVER
+    study_id = asked_for(api)
+    with pytest.raises(DeadlineError, match="not ready after 0.2 s: processing"):
+        api.call("wait", study_id, deadline_s=0.2)
+    assert len(api.asked("/status")) > 2
+    if api.moved is not None:
+        assert sum(api.moved.waits) < 0.2
+    api.service.polls_until_ready = 0
+    assert api.call("wait", study_id).is_ready, "waiting goes on"
+
+
+@pytest.mark.parametrize("word", ["reticulating", "READY", ""])
+def test_a_word_that_nobody_knows_is_no_end(api: Api, word: str) -> None:
+    study_id = asked_for(api)
+    results = {"pbs_study_id": study_id, "report_status": word, "progress": "0.5"}
+    api.answer(*[api.service.success(200, results)] * 3)
+    api.service.polls_until_ready = 0
+    assert api.call("wait", study_id).is_ready
+    assert len(api.asked("/status")) == 4
+
+
+def test_errors_that_may_pass_are_waited_out(open_api: Callable[..., Api]) -> None:
+    api = open_api(policy=replace(POLICY, attempts=2))
+    study_id = asked_for(api)
+    api.answer(*[api.service.error(503, "unavailable")] * 5)
+    assert api.call("wait", study_id).is_ready
+    study_id = api.study()
+    api.answer(api.service.error(404, "not_found"))
+    with pytest.raises(NotFoundError):
+        api.call("wait", study_id)
+
+
+def test_a_callback_cuts_the_pause_short(open_api: Callable[..., Api]) -> None:
+    """A pause would be 10 s, and after it there was no time for another."""
+    policy = replace(POLICY, poll_first_s=10.0, poll_longest_s=10.0)
+    with CallbackReceiver() as receiver:
+        api = open_api(policy=policy, callbacks=receiver)
+        study_id = asked_for(api)
+        url = api.service.studies[study_id].callback_url
+        assert url.startswith(f"{receiver.base_url}/{study_id}/")
+
+        def call_back(received: Received) -> Answer:
+            answer = api.service.process(received)
+            assert httpx.post(url, json={"pbs_stody_id": "of no matter"}, trust_env=False).status_code == 200
+            return answer
+
+        api.answer(call_back, call_back)
+        assert api.call("wait", study_id, deadline_s=15.0).is_ready
+        assert api.moved is None or api.moved.waits == []
+        assert httpx.post(url, trust_env=False).status_code == 410, "the study has ended"
+
+
+# Reports
+
+
+def test_report(api: Api) -> None:
+    study_id = asked_for(api)
+    api.call("wait", study_id)
+    api.service.studies[study_id].versions = 3
+    latest = api.call("report", study_id)
+    assert (latest.pbs_study_id, set(latest.file_ids)) == (study_id, set(IDS))
+    assert latest.feature_statistics["rbc-density"].value == "5321"
+    assert latest.pathology_report.endswith("revision 3.")
+    assert api.call("report", study_id, 2).pathology_report.endswith("revision 2.")
+    assert api.call("report", study_id, version=1).pathology_report.endswith("revision 1.")
+    assert [one.query for one in api.asked("/report")] == [{}, {"version": "2"}, {"version": "1"}]
+    for version in (0, -1, True):
+        with pytest.raises(ConfigError):
+            api.call("report", study_id, version)
+
+
+def test_report_before_it_is_ready(api: Api) -> None:
+    api.service.polls_until_ready = NEVER
+    study_id = asked_for(api)
+    with pytest.raises(ReportNotReadyError) as caught:
+        api.call("report", study_id)
+    assert caught.value.retryable
+    assert len(api.asked("/report")) < 10
+
+
+@pytest.mark.parametrize("change", ["more", "fewer", "other"])
+def test_a_report_of_other_files_is_none(api: Api, change: str) -> None:
+    study_id = asked_for(api)
+    api.call("wait", study_id)
+    files = api.service.studies[study_id].files
+    if change != "more":
+        del files[IDS[0]]
+    if change != "fewer":
+        files[file_id_of(b"another")] = next(iter(files.values()))
+    with pytest.raises(OtherFilesError, match="not about the files that were uploaded"):
+        api.call("report", study_id)
+
+
+def test_a_report_of_another_study_is_none(api: Api) -> None:
+    mine, other = asked_for(api), asked_for(api)
+    api.call("wait", mine)
+    api.call("wait", other)
+    report = api.service.process(replace(api.asked("/status")[0], target=f"/pbs/{other}/report"))
+    api.answer(*[report] * 3)
+    with pytest.raises(SchemaMismatchError, match="another study"):
+        api.call("report", mine)
+    assert api.call("report", mine).pbs_study_id == mine
+
+
+# Runs
+
+
+def test_run_from_a_smear_to_its_report(api: Api) -> None:
+    (api.folder / "smear").mkdir()
+    for number in range(3):
+        PIL.Image.new("RGB", (8, 8), (number, 0, 0)).save(api.folder / "smear" / f"{number}.png")
+    smear = open_smear(api.folder / "smear", tags={"batch": "7"})
+    done = api.call("run", smear)
+    (study,) = api.service.studies.values()
+    assert (study.study_id, study.tags, study.tasks) == (done.pbs_study_id, {"batch": "7"}, ["pbs_v1"])
+    assert dict(done.files) == {field.name: field.file_id for field in smear.fields}
+    assert set(done.report.file_ids) == set(study.files) == {field.file_id for field in smear.fields}
+    assert (done.report.pbs_study_id, done.tasks, done.resumed) == (done.pbs_study_id, ("pbs_v1",), False)
+    assert done.service == api.client._endpoint.base_url
+    assert api.call("possible_orphans") == []
+
+
+def test_run_again_fetches_the_report_again(api: Api) -> None:
+    first = api.call("run", FILES, tags={"batch": "7"})
+    before = len(api.asked())
+    with api.another() as later:
+        second = later.call("run", FILES, tags={"batch": "7"})
+    assert (second.pbs_study_id, second.resumed) == (first.pbs_study_id, True)
+    assert second.report == first.report
+    assert [one.path.rpartition("/")[2] for one in api.asked()[before:]] == ["report"]
+    others = [api.call("run", FILES, tags={"batch": "8"}), api.call("run", FILES[:2], tags={"batch": "7"})]
+    assert len({first.pbs_study_id, *(one.pbs_study_id for one in others)}) == 3
+
+
+def test_run_goes_on_where_it_stopped(open_api: Callable[..., Api]) -> None:
+    api = open_api(policy=replace(POLICY, attempts=1))
+    api.service.polls_until_ready = NEVER
+    with pytest.raises(DeadlineError):
+        api.call("run", FILES, deadline_s=0.5)
+    api.service.polls_until_ready = 0
+    done = api.call("run", FILES)
+    assert done.resumed
+    assert len(api.service.studies) == 1
+    assert (len(api.asked("/files")), len(api.asked("/tasks"))) == (3, 1)
+
+
+def test_run_afresh(api: Api) -> None:
+    first = api.call("run", FILES)
+    second = api.call("run", FILES, fresh=True)
+    assert (second.pbs_study_id != first.pbs_study_id, second.resumed) == (True, False)
+    assert api.call("run", FILES).pbs_study_id == second.pbs_study_id, "the latest counts"
+
+
+def test_run_of_a_study_that_failed_begins_anew(api: Api) -> None:
+    api.service.fail_studies = True
+    with pytest.raises(StudyFailedError):
+        api.call("run", FILES)
+    api.service.fail_studies = False
+    done = api.call("run", FILES)
+    assert not done.resumed
+    assert list(api.service.studies)[1:] == [done.pbs_study_id]
+
+
+def test_run_of_a_study_that_the_service_forgot_says_so(api: Api) -> None:
+    api.service.polls_until_ready = NEVER
+    with pytest.raises(DeadlineError):
+        api.call("run", FILES, deadline_s=0.5)
+    api.service.studies.clear()
+    with pytest.raises(StudyError, match="no longer knows this study") as caught:
+        api.call("run", FILES)
+    assert "fresh" in caught.value.hint
+    assert api.service.studies == {}
+
+
+def test_the_same_run_twice_at_a_time_is_refused(api: Api) -> None:
+    outcomes = []
+
+    def meanwhile(received: Received) -> Answer:
+        outcomes.append(api.elsewhere("run", FILES))
+        return api.service.process(received)
+
+    api.answer(meanwhile)
+    done = api.call("run", FILES)
+    assert [type(one) for one in outcomes] == [LockedError]
+    assert list(api.service.studies) == [done.pbs_study_id]
+    assert api.call("run", FILES).pbs_study_id == done.pbs_study_id, "the lock was given back"
+
+
+def test_run_tells_of_progress_and_packs(api: Api) -> None:
+    told: list[tuple[int, int]] = []
+    done = api.call("run", FILES, zip_above=1, progress=lambda *bytes_: told.append(bytes_))
+    (asked,) = api.asked("/files")
+    assert asked.headers["content-type"] == "application/zip"
+    assert told == [(0, len(asked.body)), (len(asked.body),) * 2]
+    assert done.report.file_ids == IDS
+    assert dict(done.files) == {"fields_001.zip": IDS[0]}
+
+
+def test_run_is_patient_until_its_deadline(open_api: Callable[..., Api]) -> None:
+    api = open_api(policy=replace(POLICY, attempts=1))
+    api.answer(*[api.service.error(503, "unavailable")] * 4)
+    assert not api.call("run", FILES).resumed
+    api.answer(*[api.service.error(503, "unavailable")] * 400)
+    with pytest.raises(UnavailableError):
+        api.call("run", FILES[:1], deadline_s=0.3)
