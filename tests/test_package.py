@@ -20,10 +20,13 @@ import typer
 from packaging.requirements import Requirement
 
 import hemato_lab
+import hemato_lab.api
 from hemato_lab.errors import ConfigError
 from hemato_lab.export import render
 from hemato_lab.report import RESEARCH_USE_NOTICE
 from hemato_lab.resources import shipped
+from tests.api.fake_service import FakeService
+from tests.api.loopback import LoopbackServer
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "hemato_lab"
@@ -182,19 +185,45 @@ def test_the_ten_lines_of_python_run_and_give_the_report_that_is_shown(tmp_path:
     assert sorted(documented_columns()) == sorted(names["cells"].columns)
 
 
-def test_the_ten_lines_of_command_line_are_understood():
+def assert_understood(line: str) -> None:
     from hemato_lab.cli.application import application
 
+    program, command, *arguments = line.partition("#")[0].split()
+    assert program == "hemato-lab"
+    arguments = arguments[: arguments.index(">")] if ">" in arguments else arguments
     group = typer.main.get_command(application)
+    if command == "remote":
+        group, (command, *arguments) = group.commands[command], arguments
+    if command != "--version":
+        group.commands[command].make_context(command, arguments)
+
+
+def test_the_ten_lines_of_command_line_are_understood():
     lines = readme_block("console").splitlines()
     assert len(lines) == 10
     for line in lines:
-        program, command, *arguments = line.split()
-        assert program == "hemato-lab"
-        if command == "--version":
-            continue
-        arguments = arguments[: arguments.index(">")] if ">" in arguments else arguments
-        group.commands[command].make_context(command, arguments)
+        assert_understood(line)
+
+
+def test_the_commands_for_the_service_are_understood():
+    blocks = re.findall(r"^```sh\n(.*?)^```$", text_of("README.md"), re.MULTILINE | re.DOTALL)
+    (lines,) = (block.splitlines() for block in blocks if "remote" in block)
+    for line in lines:
+        assert_understood(line)
+
+
+def test_the_lines_for_the_service_run_against_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+    service = FakeService(host="127.0.0.1")
+    (tmp_path / "sample_data").symlink_to(ROOT / "sample_data")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    service.keys["your key id"] = hemato_lab.api.make_key_pair("key.pem").public_path.read_text()
+    with LoopbackServer(service) as server:
+        code = readme_block("py").replace('Client("eu",', f'Client("eu", base_url={server.url!r},')
+        assert server.url in code
+        exec(compile(code, "README.md", "exec"), {})  # noqa: S102 (our own words)
+    assert "The token is accepted." in capsys.readouterr().out
+    assert [study.tags for study in service.studies.values()] == [{"batch_id": "7"}]
 
 
 def test_tests_cannot_leave_the_machine():
