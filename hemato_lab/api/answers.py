@@ -215,7 +215,7 @@ def _document_of_report(answer: Answer, reading: Reading) -> dict[str, Any]:
         document = document_of(answer, reading)
     except NotFoundError:
         document = None
-    if document is None or (202 in {answer.status, document.get("status")} and not document.get("results")):
+    if document is None or (202 in (answer.status, document.get("status")) and not document.get("results")):
         raise _not_ready(reading)
     return document
 

@@ -7,6 +7,7 @@ A kind of authentication hands out a token for a host and says whether it can ma
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 import uuid
 from abc import ABC, abstractmethod
@@ -147,14 +148,17 @@ class PasswordAuth(_Renewed):
         self, user: str, password: str | Callable[[], str | None] | None = None, *, pass_hash: str | None = None
     ) -> None:
         super().__init__()
-        if not user:
-            raise CredentialError("the user's name is empty", subject="PasswordAuth")
-        if (password is None) == (pass_hash is None):
-            raise CredentialError(
-                "give either a password or its hash", subject="PasswordAuth", hint="not both, not none"
-            )
-        self.user = user
-        self._pass_hash = _password_hash(password) if password is not None else _checked_hash(pass_hash or "")
+        try:
+            if not user:
+                raise CredentialError("the user's name is empty", subject="PasswordAuth")
+            if (password is None) == (pass_hash is None):
+                raise CredentialError(
+                    "give either a password or its hash", subject="PasswordAuth", hint="not both, not none"
+                )
+            self.user = user
+            self._pass_hash = _password_hash(password) if password is not None else _checked_hash(pass_hash)
+        finally:
+            del password, pass_hash  # a traceback that shows local variables shows those of this frame
 
     def __repr__(self) -> str:
         return f"PasswordAuth({self.user!r})"
@@ -170,23 +174,30 @@ class PasswordAuth(_Renewed):
 
 
 def _password_hash(password: str | Callable[[], str | None]) -> SecretStr:
-    given = password() if callable(password) else password
-    empty = not isinstance(given, str) or not given
+    given = None
     try:
-        if empty:
-            raise CredentialError("the password is empty", subject="PasswordAuth", hint="is it in the keyring?")
-        return SecretStr(hashlib.sha256(str(given).encode()).hexdigest())
+        given = password() if callable(password) else password
+        if not isinstance(given, str) or not given:
+            raise CredentialError(
+                "the password is empty or no text", subject="PasswordAuth", hint="is it in the keyring?"
+            )
+        # Half a surrogate has no UTF-8; the error of the codec would carry the whole password.
+        written = given.encode(errors="replace")
+        if written.decode() != given:
+            raise CredentialError("the password is no text that can be written as UTF-8", subject="PasswordAuth")
+        return SecretStr(hashlib.sha256(written).hexdigest())
     finally:
         del given, password
+        written = b""
 
 
-def _checked_hash(pass_hash: str) -> SecretStr:
-    is_hash = len(pass_hash) == 64 and all(sign in "0123456789abcdef" for sign in pass_hash.lower())
-    secret = SecretStr(pass_hash.lower())
-    del pass_hash
-    if not is_hash:
-        raise CredentialError("is no SHA-256 in hex", subject="pass_hash", hint="hash the password, not its hash")
-    return secret
+def _checked_hash(pass_hash: str | None) -> SecretStr:
+    try:
+        if not isinstance(pass_hash, str) or re.fullmatch("[0-9a-fA-F]{64}", pass_hash) is None:
+            raise CredentialError("is no SHA-256 in hex", subject="pass_hash", hint="hash the password, not its hash")
+        return SecretStr(pass_hash.lower())
+    finally:
+        del pass_hash
 
 
 class KeyAuth(_Renewed):
@@ -216,15 +227,18 @@ class KeyAuth(_Renewed):
     def __init__(
         self, private_key: RSAPrivateKey | bytes, *, issuer: str, user_id: str, kid: str, role: str = "service"
     ) -> None:
-        from hemato_lab.api.keys import parse_private_key
+        from hemato_lab.api.keys import checked_key, parse_private_key
 
         super().__init__()
+        try:
+            self._key = parse_private_key(private_key) if isinstance(private_key, bytes) else checked_key(private_key)
+        finally:
+            del private_key
         for name, value in {"issuer": issuer, "user_id": user_id, "kid": kid}.items():
-            if not value.strip():
+            if not isinstance(value, str) or not value.strip():
                 raise CredentialError("is empty", subject=name, hint="the service registered it with the public key")
         if role not in ROLES:
-            raise CredentialError("is no role", subject=repr(role)[:40], hint=f"one of {', '.join(ROLES)}")
-        self._key = parse_private_key(private_key) if isinstance(private_key, bytes) else private_key
+            raise CredentialError("is no role", subject="role", hint=f"one of {', '.join(ROLES)}")
         self.issuer, self.user_id, self.kid, self.role = issuer, user_id, kid, role
 
     @classmethod
@@ -241,7 +255,11 @@ class KeyAuth(_Renewed):
         """Read the private key from a PEM file that only its owner may open; raises CredentialError if others may."""
         from hemato_lab.api.keys import read_private_key
 
-        return cls(read_private_key(path, passphrase), issuer=issuer, user_id=user_id, kid=kid, role=role)
+        try:
+            key = read_private_key(path, passphrase)
+        finally:
+            del passphrase
+        return cls(key, issuer=issuer, user_id=user_id, kid=kid, role=role)
 
     def __repr__(self) -> str:
         return f"KeyAuth(issuer={self.issuer!r}, user_id={self.user_id!r}, kid={self.kid!r}, role={self.role!r})"
@@ -281,7 +299,7 @@ class TokenAuth(Authentication):
     renewable = False
 
     def __init__(self, token: str | SecretStr) -> None:
-        secret = token if isinstance(token, SecretStr) else SecretStr(token.strip())
+        secret = token if isinstance(token, SecretStr) else SecretStr(token.strip() if isinstance(token, str) else "")
         del token
         text = secret.get_secret_value()
         usable = bool(text) and text.isascii() and text.isprintable() and " " not in text

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from hemato_lab.api import requests
-from hemato_lab.api.answers import read, read_bare, read_hello, read_report, read_task_report
+from hemato_lab.api.answers import ServiceWarning, read, read_bare, read_hello, read_report, read_task_report
 from hemato_lab.api.auth import PasswordAuth
 from hemato_lab.api.effects import work
 from hemato_lab.api.journal import FAILED, READY
 from hemato_lab.api.models import Heartbeat, Hello, Login, StudyStatus, TaskReport
 from hemato_lab.errors import CredentialError, OtherFilesError
+from hemato_lab.report.document import number_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -149,6 +151,7 @@ class Calls:
             If it is about other files than the journal knows to have been uploaded (api/DECISIONS.md section 4).
         """
         report = yield from self.caller.call(requests.report(study_id, version), read_report)
+        _warn_of_counts(report)
         uploaded = yield from work(self.journal.acknowledged, self.address, study_id)
         expected = {remote_id for ids in uploaded.values() for remote_id in ids}
         if expected and set(report.file_ids) != expected:
@@ -164,3 +167,15 @@ class Calls:
         """Fetch the report of one task; only in the later dialect (api/DECISIONS.md section 5)."""
         understand = partial(read_task_report, TaskReport, task)
         return (yield from self.caller.call(requests.task_report(study_id, task), understand))
+
+
+def _warn_of_counts(report: Report) -> None:
+    """Warn of findings whose count is not that of their places (api/DECISIONS.md row 20)."""
+    for name, finding in report.morphological_findings.items():
+        count = number_of(finding.count)
+        if finding.heat_map and count is not None and count != len(finding.heat_map):
+            warnings.warn(
+                f"{report.pbs_study_id}: {name[:60]} has a count of {finding.count} and {len(finding.heat_map)} places",
+                ServiceWarning,
+                stacklevel=2,
+            )

@@ -88,7 +88,8 @@ class Creating(Calls):
         tasks : sequence of str or None
             What to do, the dialect's one task when None; for a list that is sent along, its own tasks count.
         callback_url : str or None
-            Called when the report is ready, if the list does not name one.
+            Called when the files are there and when the report is, if the list does not name one; the client's own
+            callbacks are used when there are any and this is None.
 
         Raises
         ------
@@ -101,9 +102,13 @@ class Creating(Calls):
         if (list_url is None) == (files is None):
             raise ConfigError("give either the address of a list of files or the list", subject="submit")
         names = self.tasks_or_default(tasks) if files is None else files.clinical_tasks_requested
-        reference = "" if files is None else files.peripheral_blood_sample_id
+        reference = str(uuid.uuid4()) if files is None else files.peripheral_blood_sample_id
+        callback_url = callback_url or (None if self.callbacks is None else self.callbacks.url(reference))
         if files is not None:
-            request = requests.submit_list_file(files.to_dict())
+            document = files.to_dict()
+            request = requests.submit_list_file(
+                {"callback_url": callback_url, **document} if callback_url else document
+            )
         else:
             request = requests.submit_list(checked_download_address(list_url or ""), names, callback_url)
         intent = _Intent(2, reference=reference, tasks=tuple(names))

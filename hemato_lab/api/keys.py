@@ -7,6 +7,7 @@ The document makes keys with ``ssh-keygen -t rsa -b 4096 -m PEM`` (PKCS #1) and 
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,7 +68,11 @@ def make_key_pair(path: str | os.PathLike[str]) -> KeyPair:
     )
     public = key.public_key()
     pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    _write_new(public_path, pem, 0o644)
+    try:
+        _write_new(public_path, pem, 0o644)
+    except CredentialError:
+        private_path.unlink(missing_ok=True)  # half a pair would be in the way of the next try
+        raise
     return KeyPair(private_path, public_path, fingerprint_of(key))
 
 
@@ -88,22 +93,29 @@ def read_private_key(path: str | os.PathLike[str], passphrase: str | None = None
     Raises
     ------
     CredentialError
-        If it is missing, open to others, no RSA key of at least 2,048 bits, or locked by another passphrase.
+        If it is missing, no file, open to others, no RSA key of at least 2,048 bits, or locked by another passphrase.
     """
-    file = Path(path)
+    try:
+        return parse_private_key(_content_of(Path(path)), subject=str(path), passphrase=passphrase)
+    finally:
+        del passphrase
+
+
+def _content_of(file: Path) -> bytes:
     try:
         mode = file.stat().st_mode
+        if not stat.S_ISREG(mode):  # a pipe would be waited for, and a folder's mode is not that of a key
+            raise CredentialError("is no file", subject=str(file), hint="check the path")
         if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
             raise CredentialError(
                 f"others may open this private key (mode {stat.S_IMODE(mode):o})",
                 subject=str(file),
-                hint=f"chmod 600 {file}",
+                hint=f"chmod 600 {shlex.quote(str(file))}",
             )
-        content = file.read_bytes()
-    except OSError as error:
-        problem = f"the private key cannot be read: {error.strerror or 'unknown reason'}"
-        raise CredentialError(problem, subject=str(file), hint="check the path") from None
-    return parse_private_key(content, subject=str(file), passphrase=passphrase)
+        return file.read_bytes()
+    except (OSError, ValueError) as error:
+        problem = f"the private key cannot be read: {getattr(error, 'strerror', None) or 'unknown reason'}"
+    raise CredentialError(problem, subject=str(file), hint="check the path")
 
 
 def parse_private_key(
@@ -111,23 +123,37 @@ def parse_private_key(
 ) -> RSAPrivateKey:
     """Read a private key from PEM; raises CredentialError as `read_private_key` does."""
     from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-    secret = passphrase.encode() if passphrase is not None else None
     try:
-        key = load_pem_private_key(content, secret)
+        key = load_pem_private_key(content, None if passphrase is None else passphrase.encode())
     except (ValueError, TypeError, UnsupportedAlgorithm):
         key = None
     finally:
-        del secret, passphrase, content
+        del passphrase, content
     if key is None:
         raise CredentialError(
             "is no private key in PEM, or its passphrase is missing or another",
             subject=subject,
             hint="make one with: hemato-lab remote keygen",
         )
-    if not isinstance(key, RSAPrivateKey) or key.key_size < _FEWEST_BITS:
+    return checked_key(key, subject)
+
+
+def checked_key(key: object, subject: str = "the private key") -> RSAPrivateKey:
+    """Return a private key that tokens may be signed with.
+
+    Raises
+    ------
+    CredentialError
+        If it is no RSA key of at least 2,048 bits.
+    """
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+    is_rsa = isinstance(key, RSAPrivateKey)
+    if not is_rsa:
+        del key  # it may be the text of one
+    if not is_rsa or key.key_size < _FEWEST_BITS:
         raise CredentialError(
             f"is no RSA key of at least {_FEWEST_BITS} bits; only RS256 is allowed",
             subject=subject,
@@ -137,6 +163,7 @@ def parse_private_key(
 
 
 def _write_new(path: Path, content: bytes, mode: int) -> None:
+    handle = None
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with os.fdopen(handle, "wb") as file:
@@ -145,6 +172,10 @@ def _write_new(path: Path, content: bytes, mode: int) -> None:
             os.fsync(file.fileno())
     except OSError as error:
         problem = f"cannot be written: {error.strerror or 'unknown reason'}"
-        raise CredentialError(problem, subject=str(path), hint="choose another folder") from None
+    else:
+        return
     finally:
         del content
+    if handle is not None:
+        path.unlink(missing_ok=True)  # a part of a key, made here
+    raise CredentialError(problem, subject=str(path), hint="choose another folder")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -19,6 +20,8 @@ REGIONS: Final[dict[str, str]] = {
 """Regions of the document and whom they are for."""
 DEMO_REGIONS: Final[dict[str, str]] = {"in": "demonstration, later material of the vendor only"}
 """Regions that only the later dialect knows (api/DECISIONS.md section 5)."""
+_PRINTED: Final = re.compile("[!-~]{1,2000}")
+_NAME: Final = re.compile(r"(?=.{1,253}$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.?")
 UNPROTECTED: Final = frozenset({"dev", "qa", "in"})
 """Regions where no privacy law protects what is sent; ``in`` makes no promise, so the same is said of it."""
 UNPROTECTED_NOTICE: Final = (
@@ -88,8 +91,11 @@ def endpoint(region: str | None, base_url: str | None = None, *, demo: bool = Fa
     listed = ", ".join(f"{name} ({purpose})" for name, purpose in known.items())
     if region is not None and region not in known:
         raise RegionError("is no region", subject=repr(region)[:40], hint=f"one of {listed}")
-    if base_url is not None:
-        return Endpoint(region or "", checked_address(base_url))
+    try:
+        if base_url is not None:
+            return Endpoint(region or "", checked_address(base_url))
+    finally:
+        del base_url
     if region is None:
         raise RegionError("no region is named, and there is no default", hint=f"one of {listed}")
     return Endpoint(region, f"https://{region}.api.hemato.ai")
@@ -104,25 +110,46 @@ def checked_address(address: str) -> str:
         If it is not https (plain http is for loopback alone), holds a user, query or fragment, or cannot be read.
     """
     try:
+        problem = _problem(address)
+        if not problem:
+            return address.rstrip("/")
+    finally:
+        del address  # it may hold a password, and a traceback may show the variables of this frame
+    raise InsecureAddressError(
+        problem, subject="the service's address", hint="give https://host or https://host:port"
+    )
+
+
+def _problem(address: object) -> str:
+    """Return what is wrong with an address, in words without any part of it; nothing for a good one."""
+    if not isinstance(address, str) or not _PRINTED.fullmatch(address):
+        return "the address is none of http or https"
+    try:
         parts = urlsplit(address)
-        host, _ = parts.hostname, parts.port
+        host, port = parts.hostname or "", parts.port
     except ValueError:
-        host = None
-    if not host or parts.scheme not in {"http", "https"} or not address.isascii() or address.split() != [address]:
-        raise InsecureAddressError(
-            "the address is none of http or https", hint="give https://host or https://host:port"
-        )
-    if parts.username is not None or parts.password is not None or parts.query or parts.fragment or "\\" in address:
-        raise InsecureAddressError(
-            "holds a user name, a query or a fragment", subject=host, hint="give https://host or https://host:port"
-        )
+        return "the address cannot be read"
+    if parts.scheme not in {"http", "https"} or not host:
+        return "the address is none of http or https"
+    # Empty ones too: what is put after a lone question mark would be no path.
+    if "@" in parts.netloc or re.search(r"[?#\\]", address):
+        return "the address holds a user name, a query or a fragment"
+    if not _is_host(host) or port == 0 or parts.netloc.endswith(":"):
+        return "the host or port of the address cannot be one"
     if parts.scheme == "http" and not is_loopback(host):
-        raise InsecureAddressError(
-            "plain http is refused beyond this machine: anybody on the way could read it",
-            subject=host,
-            hint="use https",
-        )
-    return address.rstrip("/")
+        return "plain http is refused beyond this machine: anybody on the way could read it"
+    return ""
+
+
+def _is_host(host: str) -> bool:
+    """Tell whether this is a name or an IP address, spelled in the one way that nobody reads differently."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        last = host.rstrip(".").rpartition(".")[2]
+        # The system takes 127.1, 0x7f.1 and 2130706433 for addresses of this machine (RELIABILITY.md).
+        return _NAME.fullmatch(host) is not None and re.fullmatch(r"\d+|0x[0-9a-f]*", last) is None
+    return "%" not in host
 
 
 def is_loopback(host: str) -> bool:

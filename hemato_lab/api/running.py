@@ -113,16 +113,17 @@ class Running(Creating, Tasking, Uploading):
             If it is not ready in time; waiting can go on with another call.
         """
         until = self.caller.clock.monotonic() + deadline_s
+        subject = yield from self._subject(study_id)
         polls = 0
         while True:
             left = max(0.001, until - self.caller.clock.monotonic())
             limit_s = min(left, self.caller.policy.call_s)
             found = yield from self._patiently(partial(self.status, study_id, task, limit_s=limit_s), until)
             if found.is_ready:
-                self._spend(study_id)
+                self._spend(subject)
                 return found
             if found.is_failed:
-                self._spend(study_id)
+                self._spend(subject)
                 problem = f"the service says that it failed: {found.progress_message}".rstrip(": ")
                 raise StudyFailedError(self.caller.secrets.scrub(problem), subject=study_id, hint="run it once more")
             wait_s = self.caller.policy.poll_wait_s(polls)
@@ -133,11 +134,16 @@ class Running(Creating, Tasking, Uploading):
                     hint="wait once more, it goes on",
                 )
             polls += 1
-            yield from pause(wait_s, hints=self.callbacks.hints if self.callbacks else None, subject=study_id)
+            yield from pause(wait_s, hints=self.callbacks.hints if self.callbacks else None, subject=subject)
 
-    def _spend(self, study_id: str) -> None:
+    def _subject(self, study_id: str) -> Operation[str]:
+        """Return what callbacks about a study are signed for: in workflow 2 the study has no id yet when it is asked for."""
+        known = yield from work(self.journal.study, self.address, study_id)
+        return study_id if known is None or not known.reference else known.reference
+
+    def _spend(self, subject: str) -> None:
         if self.callbacks is not None:
-            self.callbacks.spend(study_id)
+            self.callbacks.spend(subject)
 
     def run(
         self,
