@@ -233,7 +233,7 @@ class CallbackReceiver:
         public_url: str | None = None,
     ) -> None:
         named = f"[{host}]" if ":" in host else host
-        checked_base(public_url or f"http://{named}:{port}")
+        checked_base(public_url or f"http://{named}:{port or 1}")  # 0 stands for one that is not known yet
         self.hints = Hints() if hints is None else hints
         self._signer = CallbackSigner.generate() if signer is None else signer
         self._handler = CallbackHandler(self._signer, on_hint=self.hints.give)

@@ -137,7 +137,7 @@ class Running(Creating, Tasking, Uploading):
             yield from pause(wait_s, hints=self.callbacks.hints if self.callbacks else None, subject=subject)
 
     def _subject(self, study_id: str) -> Operation[str]:
-        """Return what callbacks about a study are signed for: in workflow 2 the study has no id yet when it is asked for."""
+        """Return what callbacks about a study are signed for; in workflow 2 that was done before it had an id."""
         known = yield from work(self.journal.study, self.address, study_id)
         return study_id if known is None or not known.reference else known.reference
 
