@@ -22,7 +22,7 @@ from hemato_lab.api.auth import KeyAuth, PasswordAuth, TokenAuth
 from hemato_lab.api.callbacks import CallbackSigner
 from hemato_lab.api.client import AsyncClient, Client
 from hemato_lab.api.clock import Clock
-from hemato_lab.api.files import UploadFile, files_of
+from hemato_lab.api.files import SkippedFileWarning, UploadFile, files_of
 from hemato_lab.api.journal import Journal, JournalledStudy, PossibleOrphan
 from hemato_lab.api.keys import KeyPair, make_key_pair
 from hemato_lab.api.listing import FileList
@@ -40,7 +40,7 @@ from hemato_lab.api.policy import Policy
 from hemato_lab.api.privacy import PrivacyWarning
 from hemato_lab.api.receiver import CallbackHandler, CallbackReceiver, asgi_application
 from hemato_lab.api.regions import REGIONS
-from hemato_lab.api.running import RemoteStudy
+from hemato_lab.api.running import RemoteFile, RemoteStudy
 
 __all__ = [
     "REGIONS",
@@ -62,8 +62,10 @@ __all__ = [
     "Policy",
     "PossibleOrphan",
     "PrivacyWarning",
+    "RemoteFile",
     "RemoteStudy",
     "ServiceWarning",
+    "SkippedFileWarning",
     "StudyCreated",
     "StudyStatus",
     "TaskReport",

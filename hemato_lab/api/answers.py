@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import ValidationError
@@ -76,11 +76,16 @@ class ServiceWarning(UserWarning):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What is needed to read an answer: what was asked, our clock, and the secrets to blot out."""
+    """What is needed to read an answer: what was asked, our clock, and the secrets to blot out.
+
+    Contradictions that can be lived with are left in `remarks`; the caller warns of them when all else is done.
+    """
 
     request: Request
     now: float
     secrets: Secrets
+    skew_s: float = 0.0
+    remarks: list[str] = field(default_factory=list)
 
     @property
     def subject(self) -> str:
@@ -109,9 +114,13 @@ def document_of(answer: Answer, reading: Reading) -> dict[str, Any]:
         raise SchemaMismatchError("the answer is nested too deeply", subject=reading.subject, hint=_WRONG)
     stated = document.get("status")
     if isinstance(stated, int) and not isinstance(stated, bool) and stated != answer.status:
-        if 400 <= stated < 600:
-            raise error_of(answer, reading, status=stated, document=document)
-        _warn(f"{reading.request.name}: the body says status {str(stated)[:20]}, HTTP says {answer.status}")
+        if 400 <= stated < 600 and not document.get("results"):
+            error = error_of(answer, reading, status=stated, document=document)
+            error.outcome = "unknown"  # HTTP says that it was done
+            raise error
+        reading.remarks.append(
+            f"{reading.request.name}: the body says status {str(stated)[:20]}, HTTP says {answer.status}"
+        )
     return document
 
 
@@ -184,9 +193,13 @@ def read_report(answer: Answer, reading: Reading) -> Report:
         If it is no report, or another study's.
     """
     document = _document_of_report(answer, reading)
-    results_of(document, reading)
+    results = results_of(document, reading)
     try:
-        report = Report.from_json(answer.body)
+        if "pbs_study_id" not in results and "pbs_id" in results:  # row 1
+            document = {**document, "results": {"pbs_study_id": results["pbs_id"], **results}}
+            report = Report.from_json(document)
+        else:
+            report = Report.from_json(answer.body)
     except ReportFormatError as error:
         place = reading.secrets.scrub(error.subject[:_LONGEST_TEXT])[:80]
         problem = f"the report does not follow the documented schema at {place}"
@@ -225,10 +238,11 @@ def _model(model: type[Model], results: Any, document: dict[str, Any], reading: 
         result = model.of(results, document)
     except ValidationError as error:
         places = sorted(
-            {".".join(map(str, each["loc"]))[:60] or "results" for each in error.errors(include_input=False)}
+            # Only names that the document knows: those of the answer may be anything.
+            {str(each["loc"][0]) for each in error.errors(include_input=False) if each["loc"][:1]}
+            & set(model.model_fields)
         )
-        shown = reading.secrets.scrub(", ".join(places[:5]))
-        problem = f"the answer does not follow the documented shape at {shown}"
+        problem = f"the answer does not follow the documented shape at {', '.join(places) or 'results'}"
         raise SchemaMismatchError(problem, subject=reading.subject, hint=_WRONG) from None
     asked = reading.request.study_id
     if asked and getattr(result, "pbs_study_id", asked) != asked:
@@ -270,7 +284,7 @@ def error_of(
         error=message,
         user_message=for_people,
         debug_info=_kept(debug, reading) if isinstance(debug, dict) else None,
-        retry_after_s=retry_after_s(answer.headers, reading.now),
+        retry_after_s=retry_after_s(answer.headers, reading.now + reading.skew_s),
     )
 
 
@@ -378,6 +392,7 @@ def _beginning(value: Any, left: list[int], depth: int = 0) -> Any:
     return None if isinstance(value, dict | list) else value
 
 
-def _warn(message: str) -> None:
+def warn_of_service(message: str) -> None:
+    """Warn of a contradiction that can be lived with."""
     logger.warning(message)
     warnings.warn(message, ServiceWarning, stacklevel=2)

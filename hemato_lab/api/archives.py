@@ -22,12 +22,16 @@ def packed(files: Sequence[UploadFile], above_bytes: int) -> tuple[UploadFile, .
 
     Images hardly get smaller: an archive saves requests, not bytes. What is an archive already stays as it is.
     """
-    images = [file for file in files if file.suffix != ".zip"]
+    images = [file for file in files if not _is_archive(file)]
     if len(images) < 2 or sum(file.size for file in images) <= above_bytes:
         return tuple(files)
-    others = [file for file in files if file.suffix == ".zip"]
+    others = [file for file in files if _is_archive(file)]
     groups = _groups(images)
     return (*(_archive(group, number) for number, group in enumerate(groups, start=1)), *others)
+
+
+def _is_archive(file: UploadFile) -> bool:
+    return file.suffix == ".zip"
 
 
 def _groups(files: Iterable[UploadFile]) -> list[list[UploadFile]]:
@@ -47,8 +51,8 @@ def _archive(files: Sequence[UploadFile], number: int) -> UploadFile:
         return files[0]
     content = _zip(files)
     file_id = file_id_of(content)
-    members = tuple(file.file_id for file in files)
-    return UploadFile(f"fields_{number:03}.zip", ".zip", file_id, len(content), lambda: _zip(files), members)
+    name = f"fields_{number:03}.zip"
+    return UploadFile(name, ".zip", file_id, len(content), lambda: _zip(files), members=tuple(files))
 
 
 def _zip(files: Sequence[UploadFile]) -> bytes:

@@ -45,6 +45,8 @@ class Audience:
 
     Attributes
     ----------
+    address : str
+        Base address of the service; a token is shown to no other.
     host : str
         For ``aud``.
     server_now : callable
@@ -55,6 +57,7 @@ class Audience:
         Operation that asks for a session: user, SHA-256 of the password -> `Login`.
     """
 
+    address: str
     host: str
     server_now: Callable[[], float]
     monotonic: Callable[[], float]
@@ -90,22 +93,23 @@ class _Cached:
 
 
 class _Renewed(Authentication):
-    """Keeps a token for each host in memory and has a new one made when it is refused or about to end."""
+    """Keeps a token for each service in memory and has a new one made when it is refused or about to end."""
 
     def __init__(self) -> None:
         self._cached: dict[str, _Cached] = {}
         self._lock = threading.Lock()
+        self._renewing = threading.Lock()
 
     def _valid(self, audience: Audience, refused: SecretStr | None) -> SecretStr | None:
         with self._lock:
-            cached = self._cached.get(audience.host)
+            cached = self._cached.get(audience.address)
         if cached is None or cached.token == refused or audience.monotonic() >= cached.until:
             return None
         return cached.token
 
     def _keep(self, audience: Audience, token: SecretStr, seconds: float) -> SecretStr:
         with self._lock:
-            self._cached[audience.host] = _Cached(token, audience.monotonic() + seconds)
+            self._cached[audience.address] = _Cached(token, audience.monotonic() + seconds)
         return token
 
     def token(self, audience: Audience, refused: SecretStr | None = None) -> Operation[SecretStr]:
@@ -113,7 +117,7 @@ class _Renewed(Authentication):
         cached = self._valid(audience, refused)
         if cached is not None:
             return cached
-        return (yield from alone((id(self), audience.host), lambda: self._renew(audience, refused)))
+        return (yield from alone(self._renewing, lambda: self._renew(audience, refused)))
 
     def _renew(self, audience: Audience, refused: SecretStr | None) -> Operation[SecretStr]:
         cached = self._valid(audience, refused)  # another caller may have been first
@@ -148,6 +152,7 @@ class PasswordAuth(_Renewed):
         self, user: str, password: str | Callable[[], str | None] | None = None, *, pass_hash: str | None = None
     ) -> None:
         super().__init__()
+        self.user = user
         try:
             if not user:
                 raise CredentialError("the user's name is empty", subject="PasswordAuth")
@@ -155,7 +160,6 @@ class PasswordAuth(_Renewed):
                 raise CredentialError(
                     "give either a password or its hash", subject="PasswordAuth", hint="not both, not none"
                 )
-            self.user = user
             self._pass_hash = _password_hash(password) if password is not None else _checked_hash(pass_hash)
         finally:
             del password, pass_hash  # a traceback that shows local variables shows those of this frame
@@ -174,7 +178,7 @@ class PasswordAuth(_Renewed):
 
 
 def _password_hash(password: str | Callable[[], str | None]) -> SecretStr:
-    given = None
+    given, written = None, b""
     try:
         given = password() if callable(password) else password
         if not isinstance(given, str) or not given:
@@ -187,8 +191,7 @@ def _password_hash(password: str | Callable[[], str | None]) -> SecretStr:
             raise CredentialError("the password is no text that can be written as UTF-8", subject="PasswordAuth")
         return SecretStr(hashlib.sha256(written).hexdigest())
     finally:
-        del given, password
-        written = b""
+        del given, written, password
 
 
 def _checked_hash(pass_hash: str | None) -> SecretStr:
@@ -230,16 +233,16 @@ class KeyAuth(_Renewed):
         from hemato_lab.api.keys import checked_key, parse_private_key
 
         super().__init__()
+        self.issuer, self.user_id, self.kid, self.role = issuer, user_id, kid, role
         try:
             self._key = parse_private_key(private_key) if isinstance(private_key, bytes) else checked_key(private_key)
         finally:
             del private_key
         for name, value in {"issuer": issuer, "user_id": user_id, "kid": kid}.items():
-            if not isinstance(value, str) or not value.strip():
+            if not value.strip():
                 raise CredentialError("is empty", subject=name, hint="the service registered it with the public key")
         if role not in ROLES:
             raise CredentialError("is no role", subject="role", hint=f"one of {', '.join(ROLES)}")
-        self.issuer, self.user_id, self.kid, self.role = issuer, user_id, kid, role
 
     @classmethod
     def from_file(
@@ -299,7 +302,7 @@ class TokenAuth(Authentication):
     renewable = False
 
     def __init__(self, token: str | SecretStr) -> None:
-        secret = token if isinstance(token, SecretStr) else SecretStr(token.strip() if isinstance(token, str) else "")
+        secret = token if isinstance(token, SecretStr) else SecretStr(token.strip())
         del token
         text = secret.get_secret_value()
         usable = bool(text) and text.isascii() and text.isprintable() and " " not in text

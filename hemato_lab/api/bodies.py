@@ -88,7 +88,7 @@ class BodyReader:
             return
         try:
             while piece:
-                self._keep(self._unpack.decompress(piece, min(_PIECE, self._limit - len(self._content) + 1)))
+                self._keep(self._unpack.decompress(piece, _PIECE))
                 piece = self._unpack.unconsumed_tail
         except zlib.error:
             raise self._not_unpacked() from None

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from hemato_lab import __version__
 from hemato_lab.api import requests
-from hemato_lab.api.answers import Reading, read
+from hemato_lab.api.answers import Reading, read, warn_of_service
 from hemato_lab.api.auth import Audience
 from hemato_lab.api.bodies import ACCEPTED_ENCODINGS
-from hemato_lab.api.effects import pause, send
+from hemato_lab.api.effects import pause, send, work
 from hemato_lab.api.messages import REQUEST_ID_HEADER, Outgoing
 from hemato_lab.api.models import Login
 from hemato_lab.api.policy import Policy, server_time
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
+_LONG_ANSWER: Final = 1 << 18
 _NOTICED_SKEW_S: Final = 2.0
 _BELIEVED_SKEW_S: Final = 86400.0
 """A service whose clock is further off is not followed: tokens for another day would be signed on its word."""
@@ -110,11 +111,11 @@ class Caller:
             self._claimed.add(study_id)
             return is_first
 
-    def log_in(self, user: str, pass_hash: SecretStr) -> Operation[Login]:
-        """Ask for a session's token."""
+    def log_in(self, limit_s: float | None, user: str, pass_hash: SecretStr) -> Operation[Login]:
+        """Ask for a session's token, within seconds."""
         self.secrets.hold(pass_hash.get_secret_value())
         request = requests.login(user, pass_hash.get_secret_value())
-        return (yield from self.call(request, partial(read, Login)))
+        return (yield from self.call(request, partial(read, Login), limit_s=limit_s))
 
     def call(
         self,
@@ -148,16 +149,21 @@ class Caller:
         count, renewed, refused = 0, False, None
         while True:
             count += 1
+            # A login has tries of its own; when they are used up nothing was asked, so nothing is to be noted.
+            token = yield from self._token(request, refused, deadline)
             request_id = str(uuid.uuid4())
             if around.begin is not None:
                 yield from around.begin(request_id)
-            token = None
             try:
-                token = yield from self._token(request, refused)
                 answer = yield from self._exchange(request, request_id, token, deadline)
-                result = understand(answer, Reading(request, self.clock.wall(), self.secrets))
+                reading = Reading(request, self.clock.wall(), self.secrets, self._skew_s)
+                # Long reports take seconds to read, in which an event loop must not stand still.
+                is_long = len(answer.body) > _LONG_ANSWER
+                result = (yield from work(understand, answer, reading)) if is_long else understand(answer, reading)
                 if around.accept is not None:
                     yield from around.accept(request_id, result)
+                for remark in reading.remarks:
+                    warn_of_service(remark)
                 return result  # noqa: TRY300 (an else would come after the accept of another try)
             except HematoError as caught:
                 error = _with_total(caught, total_s, deadline - self.clock.monotonic())
@@ -186,21 +192,22 @@ class Caller:
     def _can_renew(self, token: SecretStr | None) -> bool:
         return token is not None and self.authentication is not None and self.authentication.renewable
 
-    def _token(self, request: Request, refused: SecretStr | None) -> Operation[SecretStr | None]:
+    def _token(self, request: Request, refused: SecretStr | None, deadline: float) -> Operation[SecretStr | None]:
         if not request.authenticated:
             return None
         if self.authentication is None:
             raise CredentialError(
                 "needs credentials", subject=request.name, hint="give auth=PasswordAuth, KeyAuth or TokenAuth"
             )
-        token = yield from self.authentication.token(self.audience, refused)
+        left = max(0.001, deadline - self.clock.monotonic())
+        token = yield from self.authentication.token(self.audience(left), refused)
         self.secrets.hold(token.get_secret_value())
         return token
 
-    @property
-    def audience(self) -> Audience:
-        """Whom our tokens are for."""
-        return Audience(self.endpoint.audience, self.server_now, self.clock.monotonic, self.log_in)
+    def audience(self, limit_s: float | None = None) -> Audience:
+        """Return whom our tokens are for, and how to log in within seconds."""
+        log_in = partial(self.log_in, limit_s)
+        return Audience(self.endpoint.base_url, self.endpoint.audience, self.server_now, self.clock.monotonic, log_in)
 
     def server_now(self) -> float:
         """Return the Unix time by the service's clock."""

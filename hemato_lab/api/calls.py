@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from hemato_lab.api import requests
-from hemato_lab.api.answers import ServiceWarning, read, read_bare, read_hello, read_report, read_task_report
+from hemato_lab.api.answers import read, read_bare, read_hello, read_report, read_task_report, warn_of_service
 from hemato_lab.api.auth import PasswordAuth
 from hemato_lab.api.effects import work
 from hemato_lab.api.journal import FAILED, READY
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from hemato_lab.api.effects import Operation
     from hemato_lab.api.hints import Hints
     from hemato_lab.api.journal import Journal, JournalledStudy, PossibleOrphan
-    from hemato_lab.api.requests import Dialect
+    from hemato_lab.api.requests import Dialect, Study
     from hemato_lab.report import Report
 
 DEFAULT_TASKS: Final[dict[Dialect, tuple[str, ...]]] = {"documented": ("pbs_v1",), "2024": ("MALARIA_ANY_ANY",)}
@@ -101,7 +100,7 @@ class Calls:
             raise CredentialError(
                 "only a user with a password logs in", subject="login", hint="give auth=PasswordAuth(...)"
             )
-        return (yield from authentication.log_in(self.caller.audience))
+        return (yield from authentication.log_in(self.caller.audience()))
 
     def hello(self) -> Operation[Hello]:
         """Ask whether the service accepts our token; a refusal comes back with every reason in words."""
@@ -115,6 +114,10 @@ class Calls:
         """Return the tries of this service that may have made a study whose id never came back."""
         return (yield from work(self.journal.possible_orphans, self.address))
 
+    def settle_orphan(self, request_id: str) -> Operation[bool]:
+        """Note that somebody looked after a possible orphan, so that it is listed no more; tells whether it was one."""
+        return (yield from work(self.journal.settle, request_id))
+
     def studies(self, tags: Mapping[str, str] | None = None) -> Operation[list[JournalledStudy]]:
         """Return the studies that were made from this machine, the latest first, that have all of these tags.
 
@@ -122,26 +125,37 @@ class Calls:
         """
         return (yield from work(self.journal.studies, self.address, requests.checked_tags(tags)))
 
-    def status(self, study_id: str, task: str | None = None, *, limit_s: float | None = None) -> Operation[StudyStatus]:
+    def status(self, study: Study, task: str | None = None, *, limit_s: float | None = None) -> Operation[StudyStatus]:
         """Ask how far a study is (workflow 1, step 4).
 
         Parameters
         ----------
-        study_id : str
-            The study.
+        study : str or StudyCreated
+            The study, or its id.
         task : str or None
-            Only the later dialect has a status for each task.
+            Only the later dialect has a status for each task; the one that it names when None.
         limit_s : float or None
             Seconds for the whole call; that of the policy when None.
         """
-        request = requests.status(study_id, (task or self.tasks_or_default()[0]) if self.dialect == "2024" else "")
+        study_id = requests.id_of(study)
+        of_task = (task or self.tasks_or_default()[0]) if self.dialect == "2024" else ""
+        request = requests.status(study_id, of_task)
         found = yield from self.caller.call(request, partial(read, StudyStatus), limit_s=limit_s)
-        if found.is_ready or found.is_failed:
+        if self.dialect == "documented" and (found.is_ready or found.is_failed):
             yield from self.note(study_id, READY if found.is_ready else FAILED)
         return found
 
-    def report(self, study_id: str, version: int | None = None) -> Operation[Report]:
+    def report(self, study: Study, version: int | None = None, *, limit_s: float | None = None) -> Operation[Report]:
         """Fetch the latest report, or an earlier version of it (workflow 1, step 5).
+
+        Parameters
+        ----------
+        study : str or StudyCreated
+            The study, or its id.
+        version : int or None
+            From 1 on; the latest when None.
+        limit_s : float or None
+            Seconds for the whole call; that of the policy when None.
 
         Raises
         ------
@@ -150,23 +164,40 @@ class Calls:
         OtherFilesError
             If it is about other files than the journal knows to have been uploaded (api/DECISIONS.md section 4).
         """
-        report = yield from self.caller.call(requests.report(study_id, version), read_report)
-        _warn_of_counts(report)
+        study_id = requests.id_of(study)
+        report = yield from self.caller.call(requests.report(study_id, version), read_report, limit_s=limit_s)
         uploaded = yield from work(self.journal.acknowledged, self.address, study_id)
-        expected = {remote_id for ids in uploaded.values() for remote_id in ids}
-        if expected and set(report.file_ids) != expected:
-            missing, foreign = len(expected - set(report.file_ids)), len(set(report.file_ids) - expected)
-            raise OtherFilesError(
-                f"the report is not about the files that were uploaded: {missing} are missing, {foreign} are others",
-                subject=study_id,
-                hint="do not use it; tell the vendor",
-            )
+        _check_files(report, uploaded)
+        _warn_of_counts(report)
         return report
 
-    def task_report(self, study_id: str, task: str) -> Operation[TaskReport]:
-        """Fetch the report of one task; only in the later dialect (api/DECISIONS.md section 5)."""
-        understand = partial(read_task_report, TaskReport, task)
-        return (yield from self.caller.call(requests.task_report(study_id, task), understand))
+    def task_report(
+        self, study: Study, task: str | None = None, *, limit_s: float | None = None
+    ) -> Operation[TaskReport]:
+        """Fetch the report of one task; only in the later dialect (api/DECISIONS.md section 5). Raises as `report`."""
+        study_id = requests.id_of(study)
+        name = task or self.tasks_or_default()[0]
+        understand = partial(read_task_report, TaskReport, name)
+        return (yield from self.caller.call(requests.task_report(study_id, name), understand, limit_s=limit_s))
+
+
+def _check_files(report: Report, uploaded: Mapping[str, tuple[str, ...]]) -> None:
+    """Refuse a report about other files: each image has to be in it, by one of its ids, and nothing else may be.
+
+    An image that went in an archive may be named by its own hash or by the archive's (api/DECISIONS.md row 13).
+    """
+    if not uploaded:
+        return
+    named = set(report.file_ids)
+    allowed = {one for file_id, ids in uploaded.items() for one in (file_id, *ids)}
+    missing = sum(named.isdisjoint((file_id, *ids)) for file_id, ids in uploaded.items())
+    foreign = len(named - allowed)
+    if missing or foreign:
+        raise OtherFilesError(
+            f"the report is not about the files that were uploaded: {missing} are missing, {foreign} are others",
+            subject=report.pbs_study_id,
+            hint="do not use it; tell the vendor",
+        )
 
 
 def _warn_of_counts(report: Report) -> None:
@@ -174,8 +205,5 @@ def _warn_of_counts(report: Report) -> None:
     for name, finding in report.morphological_findings.items():
         count = number_of(finding.count)
         if finding.heat_map and count is not None and count != len(finding.heat_map):
-            warnings.warn(
-                f"{report.pbs_study_id}: {name[:60]} has a count of {finding.count} and {len(finding.heat_map)} places",
-                ServiceWarning,
-                stacklevel=2,
-            )
+            places = len(finding.heat_map)
+            warn_of_service(f"{report.pbs_study_id}: {name[:60]} has a count of {finding.count} and {places} places")

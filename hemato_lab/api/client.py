@@ -7,6 +7,7 @@ import inspect
 import sys
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
+from hemato_lab.api.auth import Authentication
 from hemato_lab.api.calling import Caller
 from hemato_lab.api.clock import Clock
 from hemato_lab.api.http import AsyncExchange, Exchange, proxy_of_environment
@@ -15,14 +16,13 @@ from hemato_lab.api.policy import Policy
 from hemato_lab.api.regions import endpoint
 from hemato_lab.api.runners import AsyncRunner, BlockingRunner
 from hemato_lab.api.running import Running
-from hemato_lab.errors import ConfigError
+from hemato_lab.errors import ConfigError, CredentialError, HematoError
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Coroutine
     from pathlib import Path
 
-    from hemato_lab.api.auth import Authentication
     from hemato_lab.api.calls import Callbacks
     from hemato_lab.api.effects import Operation
     from hemato_lab.api.requests import Dialect
@@ -102,6 +102,8 @@ class _Connected:
             transport,
             {"ca_file": ca_file, "proxy": proxy, "connections": _CONNECTIONS, "body_limit": self._policy.body_limit},
         )
+        _check_authentication(auth)
+        self._is_closed = False
         self._own_journal = not isinstance(journal, Journal)
         self._journal = _opened(journal)
         caller = Caller(self._endpoint, auth, policy=self._policy, clock=self._clock, auth_scheme=scheme)
@@ -124,9 +126,22 @@ class _Connected:
         """What was asked of the service and what became of it."""
         return self._journal
 
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise ConfigError("was closed", subject=repr(self), hint="make a new client")
+
     def _close_journal(self) -> None:
+        self._is_closed = True
         if self._own_journal:
             self._journal.close()
+
+
+def _check_authentication(auth: Any) -> None:
+    is_one = auth is None or isinstance(auth, Authentication)
+    del auth  # it may be a token that was given as it is
+    if not is_one:
+        hint = "give PasswordAuth, KeyAuth or TokenAuth"
+        raise CredentialError("is no way to authenticate", subject="auth", hint=hint)
 
 
 def _opened(journal: Journal | str | os.PathLike[str] | None) -> Journal:
@@ -140,7 +155,14 @@ def _blocking(operation: Callable[Concatenate[Running, P], Operation[T]]) -> Cal
 
     @functools.wraps(operation)
     def method(self: Client, /, *arguments: P.args, **options: P.kwargs) -> T:
-        return self._runner.run(operation(self._service, *arguments, **options))
+        self._check_open()
+        begun = operation(self._service, *arguments, **options)
+        del arguments, options  # they may hold tags and names, and a traceback may show the variables of this frame
+        try:
+            return self._runner.run(begun)
+        except HematoError as error:
+            failure = _without_frames(error)
+        raise failure
 
     _describe(method, operation, "{}")
     return method
@@ -153,10 +175,23 @@ def _awaitable(
 
     @functools.wraps(operation)
     async def method(self: AsyncClient, /, *arguments: P.args, **options: P.kwargs) -> T:
-        return await self._runner.run(operation(self._service, *arguments, **options))
+        self._check_open()
+        begun = operation(self._service, *arguments, **options)
+        del arguments, options  # they may hold tags and names, and a traceback may show the variables of this frame
+        try:
+            return await self._runner.run(begun)
+        except HematoError as error:
+            failure = _without_frames(error)
+        raise failure
 
     _describe(method, operation, "Coroutine[Any, Any, {}]")
     return method
+
+
+def _without_frames(error: HematoError) -> HematoError:
+    """Return an error without the frames below ours: their variables hold tags, file names, answers and tokens."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
 
 
 def _describe(method: Any, operation: Callable[..., Any], returned: str) -> None:
@@ -185,10 +220,12 @@ class Client(_Connected):
     wait = _blocking(Running.wait)
     report = _blocking(Running.report)
     task_report = _blocking(Running.task_report)
+    start = _blocking(Running.start)
     run = _blocking(Running.run)
     submit = _blocking(Running.submit)
     studies = _blocking(Running.studies)
     possible_orphans = _blocking(Running.possible_orphans)
+    settle_orphan = _blocking(Running.settle_orphan)
 
     def _connect(self, transport: Any, options: dict[str, Any]) -> None:
         self._exchange = Exchange(transport, **options)
@@ -224,10 +261,12 @@ class AsyncClient(_Connected):
     wait = _awaitable(Running.wait)
     report = _awaitable(Running.report)
     task_report = _awaitable(Running.task_report)
+    start = _awaitable(Running.start)
     run = _awaitable(Running.run)
     submit = _awaitable(Running.submit)
     studies = _awaitable(Running.studies)
     possible_orphans = _awaitable(Running.possible_orphans)
+    settle_orphan = _awaitable(Running.settle_orphan)
 
     def _connect(self, transport: Any, options: dict[str, Any]) -> None:
         self._exchange = AsyncExchange(transport, **options)

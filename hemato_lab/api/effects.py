@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
+    import threading
+
     from hemato_lab.api.hints import Hints
     from hemato_lab.api.messages import Answer, Outgoing
 
@@ -53,9 +55,17 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Alone:
-    """Run an operation while no other one with the same key runs; for logging in once, not eight times at a time."""
+    """Run an operation while no other one with the same lock runs; for logging in once, not eight times at a time.
 
-    key: object
+    Attributes
+    ----------
+    lock : threading.Lock
+        Shared by whoever must not run at the same time.
+    operation : callable
+        Makes the operation.
+    """
+
+    lock: threading.Lock = field(repr=False)
     operation: Callable[[], Operation[Any]] = field(repr=False)
 
 
@@ -93,9 +103,9 @@ def work(function: Callable[..., T], *arguments: Any, **options: Any) -> Operati
     return result
 
 
-def alone(key: object, operation: Callable[[], Operation[T]]) -> Operation[T]:
+def alone(lock: threading.Lock, operation: Callable[[], Operation[T]]) -> Operation[T]:
     """Run an operation that must not run twice at the same time."""
-    result: T = yield Alone(key, operation)
+    result: T = yield Alone(lock, operation)
     return result
 
 

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import io
 import os
+import warnings
+import zipfile
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from hemato_lab.errors import ConfigError, ImageTooLargeError, IntegrityError, UnsupportedFormatError
-from hemato_lab.formats.stored import StoredFile, file_id_of
+from hemato_lab.formats.failures import decoder_errors
+from hemato_lab.formats.stored import InMemory, StoredFile, file_id_of
 from hemato_lab.formats.whole import WholeImageSource
+from hemato_lab.formats.zip_directory import read_entries
 from hemato_lab.smear import Field, Smear
 
 if TYPE_CHECKING:
@@ -38,6 +43,10 @@ _MAX_ENCODED_PIXELS: Final = 200_000_000
 """A field that has to be encoded whole; a slide is uploaded as regions instead."""
 
 
+class SkippedFileWarning(UserWarning):
+    """Files of a smear are not uploaded, because they cannot be read."""
+
+
 @dataclass(frozen=True, slots=True)
 class UploadFile:
     """One file to upload.
@@ -45,7 +54,7 @@ class UploadFile:
     Attributes
     ----------
     name : str
-        For people on this machine.
+        For people on this machine; made from the hash where the source has none.
     suffix : str
         A key of `CONTENT_TYPES`.
     file_id : str
@@ -54,8 +63,10 @@ class UploadFile:
         Bytes.
     load : callable
         Returns the bytes; raises IntegrityError if they are no longer those that were hashed.
-    members : tuple of str
-        For a ZIP made here, the ids of the images in it.
+    field_id : str
+        By which this machine knows a field that had to be encoded (`Field.file_id`); empty for its own id.
+    members : tuple of UploadFile
+        For a ZIP, the images in it.
     """
 
     name: str
@@ -63,7 +74,18 @@ class UploadFile:
     file_id: str
     size: int
     load: Callable[[], bytes] = field(repr=False, compare=False)
-    members: tuple[str, ...] = ()
+    field_id: str = ""
+    members: tuple[UploadFile, ...] = ()
+
+    @property
+    def images(self) -> tuple[UploadFile, ...]:
+        """The images that the service gets with it."""
+        return self.members or (self,)
+
+    @property
+    def known_as(self) -> str:
+        """What the image is known by on this machine."""
+        return self.field_id or self.file_id
 
     @property
     def content_type(self) -> str:
@@ -109,19 +131,19 @@ def _flat(source: Any) -> list[Any]:
 
 def _files_of_one(source: Any) -> list[UploadFile]:
     if isinstance(source, bytes | bytearray | memoryview):
-        return [_file_of_bytes(bytes(source), "bytes")]
+        return [_file_of_bytes(bytes(source))]
     if isinstance(source, Smear):
-        return [_file_of_field(each) for each in source.fields]
+        return _files_of_smear(source)
     if isinstance(source, Field):
         return [_file_of_field(source)]
     if isinstance(source, str | os.PathLike):
         return _files_of_path(Path(source))
     if hasattr(source, "convert") and hasattr(source, "tobytes") and hasattr(source, "mode"):
-        return [_encoded(lambda: _png_of_image(source), "image")]
+        return [_encoded(lambda: _png_of_image(source))]
     if hasattr(source, "__array_interface__"):
         from hemato_lab.formats import open_smear
 
-        return [_file_of_field(each) for each in open_smear(source).fields]
+        return [_encoded(partial(_png_of_pixels, each), field_id=each.file_id) for each in open_smear(source).fields]
     raise ConfigError(
         f"cannot be uploaded: it is a {type(source).__name__}", hint="give bytes, a path, an image, an array or a smear"
     )
@@ -132,13 +154,48 @@ def suffix_of(head: bytes) -> str:
     return next((suffix for signature, suffix in _SIGNATURES.items() if head.startswith(signature)), "")
 
 
-def _file_of_bytes(content: bytes, name: str) -> UploadFile:
+def _file_of_bytes(content: bytes) -> UploadFile:
     suffix = suffix_of(content[:8])
     if not suffix:
+        problem = "these bytes are neither JPEG nor PNG nor ZIP"
         raise UnsupportedFormatError(
-            "is neither JPEG nor PNG nor ZIP", subject=name, hint="the service takes only these"
+            problem, hint="the service takes only these; a path of another format is converted"
         )
-    return UploadFile(name, suffix, file_id_of(content), len(content), lambda: content)
+    file_id = file_id_of(content)
+    name = name_of_hash(file_id, suffix)
+    members = members_of(content, name) if suffix == ".zip" else ()
+    return UploadFile(name, suffix, file_id, len(content), lambda: content, members=members)
+
+
+def name_of_hash(file_id: str, suffix: str) -> str:
+    """Return a file name for what has none, or none that may be sent."""
+    return f"{file_id.rpartition('-')[2][:16]}{suffix}"
+
+
+def members_of(content: bytes, name: str) -> tuple[UploadFile, ...]:
+    """Return the images in a ZIP, which the service knows by their own hashes (api/DECISIONS.md row 13).
+
+    Raises
+    ------
+    ArchiveError
+        If the archive is hostile or damaged.
+    """
+    # The directory is checked by our own reader first: the library would unpack overlapping members.
+    entries = read_entries(InMemory(content, name), name)
+    found = []
+    with decoder_errors(name, stage="unpack"), zipfile.ZipFile(io.BytesIO(content)) as archive:
+        for entry in entries:
+            image = b"" if entry.is_folder else archive.read(entry.name)
+            suffix = suffix_of(image[:8])
+            if suffix in {".jpg", ".png"}:
+                load = partial(_member, content, entry.name)
+                found.append(UploadFile(entry.name, suffix, file_id_of(image), len(image), load))
+    return tuple(found)
+
+
+def _member(content: bytes, name: str) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return archive.read(name)
 
 
 def _files_of_path(path: Path) -> list[UploadFile]:
@@ -147,10 +204,22 @@ def _files_of_path(path: Path) -> list[UploadFile]:
         suffix = suffix_of(stored.head(8))
         if suffix:
             file_id = stored.file_id()
-            return [UploadFile(path.name, suffix, file_id, stored.size, _checked(stored.read_all, path.name, file_id))]
+            members = members_of(stored.read_all(), path.name) if suffix == ".zip" else ()
+            load = _checked(stored.read_all, path.name, file_id)
+            return [UploadFile(path.name, suffix, file_id, stored.size, load, members=members)]
     from hemato_lab.formats import open_smear
 
-    return [_file_of_field(each) for each in open_smear(path).fields]
+    return _files_of_smear(open_smear(path))
+
+
+def _files_of_smear(smear: Smear) -> list[UploadFile]:
+    if smear.skipped:
+        kinds = ", ".join(sorted({one.code for one in smear.skipped}))
+        message = (
+            f"{len(smear.skipped)} files of the smear cannot be read ({kinds}) and are not uploaded; see Smear.skipped"
+        )
+        warnings.warn(message, SkippedFileWarning, stacklevel=2)
+    return [_file_of_field(each) for each in smear.fields]
 
 
 def _file_of_field(one: Field) -> UploadFile:
@@ -166,14 +235,15 @@ def _file_of_field(one: Field) -> UploadFile:
             subject=one.name,
             hint="upload regions of it: Field.read(Window(...)) gives arrays",
         )
-    return _encoded(lambda: _png_of_pixels(one), one.name)
+    return _encoded(partial(_png_of_pixels, one), one.name, one.file_id)
 
 
-def _encoded(encode: Callable[[], bytes], name: str) -> UploadFile:
+def _encoded(encode: Callable[[], bytes], name: str = "", field_id: str = "") -> UploadFile:
     """Return a file that is encoded again when it is sent, so that a thousand of them do not fill the memory."""
     content = encode()
     file_id = file_id_of(content)
-    return UploadFile(name, ".png", file_id, len(content), _checked(encode, name, file_id))
+    name = name or name_of_hash(file_id, ".png")
+    return UploadFile(name, ".png", file_id, len(content), _checked(encode, name, file_id), field_id)
 
 
 def _checked(load: Callable[[], bytes], name: str, file_id: str) -> Callable[[], bytes]:

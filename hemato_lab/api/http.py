@@ -39,6 +39,7 @@ from hemato_lab.errors import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
+    from threading import Event
 
     from hemato_lab.api.messages import Answer, Outgoing
     from hemato_lab.errors.root import Outcome
@@ -122,14 +123,12 @@ def _checked_proxy(proxy: str) -> httpx.Proxy:
 
 
 def _pool_options(ca_file: str | Path | None, connections: int, proxy: httpx.Proxy | None) -> dict[str, Any]:
-    via = {} if proxy is None else {"proxy_url": _core_url(proxy.url), "proxy_auth": proxy.raw_auth}
-    return {
-        "ssl_context": certificates(ca_file),
-        "max_connections": connections,
-        "max_keepalive_connections": connections,
-        "keepalive_expiry": _KEEP_ALIVE_S,
-        **via,
-    }
+    limits = {"max_connections": connections, "max_keepalive_connections": connections}
+    options: dict[str, Any] = {**limits, "keepalive_expiry": _KEEP_ALIVE_S, "ssl_context": certificates(ca_file)}
+    if proxy is not None:
+        options |= {"proxy_url": _core_url(proxy.url), "proxy_auth": proxy.raw_auth}
+        options |= {"proxy_ssl_context": certificates(ca_file)} if proxy.url.scheme == "https" else {}
+    return options
 
 
 def _core_url(url: httpx.URL) -> httpcore.URL:
@@ -265,9 +264,9 @@ class _Exchanging:
         """Make a pool of connections."""
         raise NotImplementedError
 
-    def _begun(self, outgoing: Outgoing) -> tuple[Passage, BodyReader]:
+    def _begun(self, outgoing: Outgoing, stop: Event | None = None) -> tuple[Passage, BodyReader]:
         # Only our own pool tells when the first byte leaves.
-        passage = Passage(time.monotonic() + outgoing.remaining_s, begun=self._own is None)
+        passage = Passage(time.monotonic() + outgoing.remaining_s, begun=self._own is None, stop=stop)
         return passage, BodyReader(self._body_limit, outgoing.request.name)
 
 
@@ -279,8 +278,8 @@ class Exchange(_Exchanging):
     def _pool(self, options: dict[str, Any]) -> _Pool:
         return _Pool(options)
 
-    def send(self, outgoing: Outgoing) -> Answer:
-        """Return the answer to a request.
+    def send(self, outgoing: Outgoing, stop: Event | None = None) -> Answer:
+        """Return the answer to a request; as soon as `stop` is set, it is as if the time was over.
 
         Raises
         ------
@@ -291,7 +290,7 @@ class Exchange(_Exchanging):
         ConfigError
             If the request cannot be sent at all.
         """
-        passage, reader = self._begun(outgoing)
+        passage, reader = self._begun(outgoing, stop)
         token = PASSAGE.set(passage)
         try:
             with closing(self._transport.handle_request(_httpx_request(outgoing))) as response:

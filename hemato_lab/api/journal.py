@@ -12,7 +12,8 @@ import json
 import os
 import sqlite3
 import threading
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -23,11 +24,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 _VERSION: Final = 1
+_APPLICATION: Final = 0x48654C6A
+"""Marks the file as ours, so that no other database is written into."""
+_PATIENCE_S: Final = 30.0
+"""Seconds to wait for another process that writes."""
 _SCHEMA: Final = """
 CREATE TABLE tries (
     request_id TEXT PRIMARY KEY,
     service TEXT NOT NULL,
     run_key TEXT NOT NULL,
+    idempotency_key TEXT NOT NULL,
     workflow INTEGER NOT NULL,
     begun_at REAL NOT NULL,
     outcome TEXT NOT NULL,
@@ -143,7 +149,9 @@ class Journal:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             if not self.path.exists():
                 os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
-            self._connection = sqlite3.connect(self.path, timeout=30.0, isolation_level=None, check_same_thread=False)
+            self._connection = sqlite3.connect(
+                self.path, timeout=_PATIENCE_S, isolation_level=None, check_same_thread=False
+            )
             try:
                 self._set_up()
             except BaseException:
@@ -172,65 +180,100 @@ class Journal:
             self._connection.close()
 
     def _set_up(self) -> None:
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = FULL")
         with self._writing():
-            version = self._connection.execute("PRAGMA user_version").fetchone()[0]
-            if version == 0:
+            version = self._pragma("user_version")
+            is_new = version == 0 and not self._connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+            if is_new:
                 for statement in _SCHEMA.split(";"):
                     self._connection.execute(statement)
+                self._connection.execute(f"PRAGMA application_id = {_APPLICATION}")
                 self._connection.execute(f"PRAGMA user_version = {_VERSION}")
-        if version not in {0, _VERSION}:
+            is_ours = self._pragma("application_id") == _APPLICATION
+        if not is_ours:
             raise JournalError(
-                f"was written by a newer version (format {version})", subject=str(self.path), hint="update hemato_lab"
+                "is another database, not a journal", subject=str(self.path), hint="give another journal="
             )
+        if self._pragma("user_version") != _VERSION:
+            problem = f"was written by a newer version (format {version})"
+            raise JournalError(problem, subject=str(self.path), hint="update hemato_lab")
+        self._write_ahead()
+        self._connection.execute("PRAGMA synchronous = FULL")
+
+    def _pragma(self, name: str) -> int:
+        return int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])
+
+    def _write_ahead(self) -> None:
+        """Let readers and a writer work side by side; the switch does not wait for other processes by itself."""
+        until = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                self._connection.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.02)
+            else:
+                return
 
     @contextmanager
     def _named(self, what: str) -> Iterator[None]:
+        hint = "check the disk, or give another journal="
         try:
             yield
+        except sqlite3.ProgrammingError:
+            problem, hint = "was closed", "make a new client, or open the journal again"
         except sqlite3.Error as error:
             problem = f"cannot be {what}: {error}"
         except OSError as error:
             problem = f"cannot be {what}: {error.strerror or error}"
         else:
             return
-        raise JournalError(problem, subject=str(self.path), hint="check the disk, or give another journal=")
+        raise JournalError(problem, subject=str(self.path), hint=hint)
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         with self._lock, self._named("written"):
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
+            try:  # from the first statement on: an interrupt may come as soon as it has an effect
+                self._connection.execute("BEGIN IMMEDIATE")
                 yield self._connection
+                self._connection.execute("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                with suppress(sqlite3.Error):
+                    if self._connection.in_transaction:
+                        self._connection.execute("ROLLBACK")
                 raise
-            self._connection.execute("COMMIT")
 
     def _rows(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
         with self._lock, self._named("read"):
             return self._connection.execute(query, values).fetchall()
 
-    def begin_try(self, request_id: str, service: str, run_key: str, workflow: int, now: float) -> None:
+    def begin_try(
+        self, request_id: str, service: str, *, run_key: str, idempotency_key: str, workflow: int, now: float
+    ) -> None:
         """Note that a study is about to be asked for; until more is known it may be an orphan."""
         with self._writing() as connection:
-            values = (request_id, service, run_key, workflow, now, "unknown")
             connection.execute(
-                "INSERT INTO tries (request_id, service, run_key, workflow, begun_at, outcome) "
-                "VALUES (?, ?, ?, ?, ?, ?)",
-                values,
+                "INSERT INTO tries (request_id, service, run_key, idempotency_key, workflow, begun_at, outcome) "
+                "VALUES (?, ?, ?, ?, ?, ?, 'unknown')",
+                (request_id, service, run_key, idempotency_key, workflow, now),
             )
+
+    def unknown_key(self, service: str, run_key: str) -> str | None:
+        """Return the idempotency key of a run's latest try whose outcome is not known, None if there is none."""
+        query = "SELECT idempotency_key FROM tries WHERE service = ? AND run_key = ? AND outcome = 'unknown'"
+        rows = self._rows(f"{query} ORDER BY rowid DESC LIMIT 1", (service, run_key))
+        return rows[0][0] if rows else None
 
     def end_try(self, request_id: str, outcome: str) -> None:
         """Note how a try ended without a study: ``refused``, or ``unknown``."""
         with self._writing() as connection:
             connection.execute("UPDATE tries SET outcome = ? WHERE request_id = ?", (outcome, request_id))
 
-    def knows(self, service: str, study_id: str) -> bool:
-        """Tell whether a study is in the journal."""
-        query = "SELECT 1 FROM studies WHERE service = ? AND study_id = ?"
-        return bool(self._rows(query, (service, study_id)))
+    def settle(self, request_id: str) -> bool:
+        """Note that somebody looked after a possible orphan; tells whether it was one."""
+        with self._writing() as connection:
+            change = "UPDATE tries SET outcome = 'settled' WHERE request_id = ? AND outcome = 'unknown'"
+            return bool(connection.execute(change, (request_id,)).rowcount)
 
     def add_study(self, request_id: str, study: JournalledStudy, run_key: str = "") -> bool:
         """Note a study that a try made.
@@ -272,13 +315,16 @@ class Journal:
             )
 
     def acknowledge(
-        self, service: str, study_id: str, file_id: str, remote_ids: Sequence[str], *, size: int, now: float
+        self, service: str, study_id: str, files: Mapping[str, tuple[Sequence[str], int]], now: float
     ) -> None:
-        """Note that the service has a file, and the ids that it knows it by."""
+        """Note that the service has files: our id of each, the ids that it knows it by, and its bytes."""
         with self._writing() as connection:
-            connection.execute(
+            connection.executemany(
                 "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)",
-                (service, study_id, file_id, json.dumps(list(remote_ids)), size, now),
+                [
+                    (service, study_id, file_id, json.dumps(list(remote_ids)), size, now)
+                    for file_id, (remote_ids, size) in files.items()
+                ],
             )
 
     def acknowledged(self, service: str, study_id: str) -> dict[str, tuple[str, ...]]:
@@ -305,12 +351,12 @@ class Journal:
     def possible_orphans(self, service: str | None = None) -> list[PossibleOrphan]:
         """Return the tries that may have made a study whose id is not known, the latest first."""
         query = "SELECT request_id, service, workflow, begun_at FROM tries WHERE outcome = 'unknown'"
-        rows = self._rows(query + " ORDER BY begun_at DESC, rowid DESC")
+        rows = self._rows(query + " ORDER BY rowid DESC")
         return [PossibleOrphan(*row) for row in rows if service is None or row[1] == service]
 
     def _studies(self, condition: str, values: Sequence[Any]) -> list[JournalledStudy]:
         columns = "service, study_id, workflow, state, tags, tasks, reference, created_at, changed_at"
-        query = f"SELECT {columns} FROM studies {condition} ORDER BY created_at DESC, rowid DESC"  # noqa: S608
+        query = f"SELECT {columns} FROM studies {condition} ORDER BY rowid DESC"  # noqa: S608
         return [
             JournalledStudy(row[0], row[1], row[2], row[3], json.loads(row[4]), tuple(json.loads(row[5])), *row[6:])
             for row in self._rows(query, values)

@@ -150,16 +150,14 @@ def checked_key(key: object, subject: str = "the private key") -> RSAPrivateKey:
     """
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-    is_rsa = isinstance(key, RSAPrivateKey)
-    if not is_rsa:
-        del key  # it may be the text of one
-    if not is_rsa or key.key_size < _FEWEST_BITS:
-        raise CredentialError(
-            f"is no RSA key of at least {_FEWEST_BITS} bits; only RS256 is allowed",
-            subject=subject,
-            hint="make one with: hemato-lab remote keygen",
-        )
-    return key
+    if isinstance(key, RSAPrivateKey) and key.key_size >= _FEWEST_BITS:
+        return key
+    del key  # it may be the text of one
+    raise CredentialError(
+        f"is no RSA key of at least {_FEWEST_BITS} bits; only RS256 is allowed",
+        subject=subject,
+        hint="make one with: hemato-lab remote keygen",
+    )
 
 
 def _write_new(path: Path, content: bytes, mode: int) -> None:

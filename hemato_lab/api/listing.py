@@ -28,7 +28,7 @@ _PROXY_NUMBER: Final = "patient_proxy_medical_record_number"
 
 
 def checked_download_address(address: str) -> str:
-    """Return an address that the service is to download from or call, once it is sure that it may be.
+    """Return an address that the service is to download from or to call, once it is sure that it may be.
 
     Raises
     ------

@@ -17,8 +17,8 @@ TOKEN_NAME: Final = "HY_APP_AUTH_v1"  # noqa: S105 (the name of the member that 
 _FIT_FOR_A_HEADER: Final = re.compile(r"[!-~]+")
 READY: Final = "ready"
 FAILED: Final = "failed"
-UNDER_WAY: Final = ("queued", "processing")
-STATUSES: Final = (*UNDER_WAY, READY, FAILED)
+QUEUED: Final = "queued"
+STATUSES: Final = (QUEUED, "processing", READY, FAILED)
 """What a study can be once tasks were requested (api/DECISIONS.md section 1)."""
 
 

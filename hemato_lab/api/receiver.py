@@ -21,7 +21,7 @@ from urllib.parse import quote
 
 from hemato_lab.api.callbacks import CallbackSigner, checked_base
 from hemato_lab.api.hints import Hints
-from hemato_lab.errors import CallbackError, ReplayedCallbackError
+from hemato_lab.errors import CallbackError, ConfigError, ReplayedCallbackError
 
 if TYPE_CHECKING:
     from io import BufferedIOBase
@@ -219,7 +219,7 @@ class CallbackReceiver:
     ------
     InsecureAddressError
         If `public_url`, or without it `host`, may not be called (api/DECISIONS.md row 27).
-    OSError
+    ConfigError
         If it cannot listen at this host and port.
     """
 
@@ -237,7 +237,10 @@ class CallbackReceiver:
         self.hints = Hints() if hints is None else hints
         self._signer = CallbackSigner.generate() if signer is None else signer
         self._handler = CallbackHandler(self._signer, on_hint=self.hints.give)
-        self._server = _Server(host, port, self._handler)
+        try:
+            self._server = _Server(host, port, self._handler)
+        except OSError as error:
+            raise ConfigError(f"cannot listen at {host} port {port}: {error.strerror}", hint="try port 0") from None
         self.base_url = checked_base(public_url or f"http://{named}:{self._server.server_port}")
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, name="callback receiver", daemon=True

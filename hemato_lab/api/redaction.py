@@ -5,18 +5,26 @@ from __future__ import annotations
 import re
 import threading
 from typing import Any, Final
+from urllib.parse import quote
 
 BLOT: Final = "[redacted]"
 _SHORTEST: Final = 6
 """Characters; shorter secrets would blot out half of a text."""
+_SHORTEST_PART: Final = 4
+"""Characters of the beginning of a secret, at the end of a text that was cut there."""
+_PARAMETERS: Final = (
+    "x-amz-[a-z-]+|x-goog-[a-z-]+|sig|signature|se|sp|sv|awsaccesskeyid|expires|key-pair-id|policy|token|access_token|"
+    "refresh_token|id_token|session_token|password|passwd|pass_hash|passphrase|secret|client_secret|api_?key"
+)
 _PATTERNS: Final = tuple(
     re.compile(pattern)
     for pattern in (
         r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?s:.*?)(?:-----END [A-Z ]*PRIVATE KEY-----|$)",
         r"eyJ[\w-]{4,}(?:\.[\w-]*){0,4}",  # a JSON Web Token, whole or cut short
-        r"(?i)\bbearer\s+[^\s\"',;]+",
-        r"(?i)\b(?:x-amz-[a-z-]+|x-goog-[a-z-]+|sig|signature|se|sp|sv|token|access_token|awsaccesskeyid|expires|key-pair-id|policy)=[^\s\"'&#]+",
-        r"(?i)\b[a-z][a-z0-9+.-]*://[^\s\"'/]*:[^\s\"'/]*@",  # a user name and password in an address
+        r"(?i)\b(?:proxy-)?authorization[\"']?\s*[:=]\s*[\"']?(?:(?:bearer|basic|digest|token)\s+)?[^\s\"',;<]+",
+        r"(?i)\bbearer\s+[^\s\"',;<]+",
+        rf"(?i)\b(?:{_PARAMETERS})(?:=|%3d)[^\s\"'&#<]+",
+        r"(?i)\b[a-z][a-z0-9+.-]*://[^\s\"'/?#@<]+@(?:[^\s\"'/?#@<]+@)*",  # who is named in an address
         r"\b[0-9a-fA-F]{64}\b",  # a SHA-256, as the hash of a password is one
     )
 )
@@ -43,15 +51,39 @@ class Secrets:
             while len(self._known) > 64:
                 del self._known[next(iter(self._known))]
 
+    def _spellings(self) -> list[str]:
+        """Return what is to be blotted out, the longest first."""
+        with self._lock:
+            known = list(self._known)
+        # The signature of a token makes one of the parts that are no secret.
+        known += [secret.rpartition(".")[2] for secret in known if secret.count(".") == 2]
+        known += [quote(secret, safe="") for secret in known]
+        return sorted({one for one in known if len(one) >= _SHORTEST}, key=len, reverse=True)
+
     def scrub(self, text: str) -> str:
         """Return a text without the secrets held and without anything that looks like one."""
-        with self._lock:
-            known = sorted((one for one in self._known if len(one) >= _SHORTEST), key=len, reverse=True)
-        for secret in known:
-            text = text.replace(secret, BLOT)
+        text = self.scrub_held(text)
         for pattern in _PATTERNS:
             text = pattern.sub(BLOT, text)
         return text
+
+    def scrub_held(self, text: str) -> str:
+        """Return a text without the secrets held; for what must stay as it came otherwise."""
+        for secret in self._spellings():
+            text = text.replace(secret, BLOT)
+        return text
+
+    def scrub_beginning(self, text: str, length: int) -> str:
+        """Return the beginning of a text, scrubbed, without half a secret where it was cut."""
+        if len(text) <= length:
+            return self.scrub(text)
+        cut = self.scrub_held(text[:length])
+        for secret in self._spellings():
+            # Whole ones are gone, so what is left of one at the end is shorter.
+            parts = (secret[:size] for size in range(len(secret) - 1, _SHORTEST_PART - 1, -1))
+            part = next((part for part in parts if cut.endswith(part)), "")
+            cut = cut.removesuffix(part)
+        return self.scrub(cut)
 
     def scrub_tree(self, value: Any, *, depth: int = 0) -> Any:
         """Return JSON with every string in it scrubbed; what lies deeper than 20 levels is left out."""
@@ -63,4 +95,6 @@ class Secrets:
             return {self.scrub(str(key)): self.scrub_tree(item, depth=depth + 1) for key, item in value.items()}
         if isinstance(value, list):
             return [self.scrub_tree(item, depth=depth + 1) for item in value]
-        return value
+        # A token of digits alone comes back as a number.
+        is_secret = not isinstance(value, bool) and self.scrub_held(str(value)) != str(value)
+        return BLOT if is_secret else value

@@ -20,8 +20,11 @@ REGIONS: Final[dict[str, str]] = {
 """Regions of the document and whom they are for."""
 DEMO_REGIONS: Final[dict[str, str]] = {"in": "demonstration, later material of the vendor only"}
 """Regions that only the later dialect knows (api/DECISIONS.md section 5)."""
+_VENDOR: Final = ".api.hemato.ai"
 _PRINTED: Final = re.compile("[!-~]{1,2000}")
-_NAME: Final = re.compile(r"(?=.{1,253}$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.?")
+_PLACE: Final = re.compile(r"(?:\[[^\[\]]+\]|[^\[\]:]+)(?::[0-9]+)?")
+_LABEL: Final = "[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_NAME: Final = re.compile(rf"(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})*\.?")
 UNPROTECTED: Final = frozenset({"dev", "qa", "in"})
 """Regions where no privacy law protects what is sent; ``in`` makes no promise, so the same is said of it."""
 UNPROTECTED_NOTICE: Final = (
@@ -83,17 +86,19 @@ def endpoint(region: str | None, base_url: str | None = None, *, demo: bool = Fa
     Raises
     ------
     RegionError
-        If neither is given, or the region is none.
+        If neither is given, the region is none, or the address is one of another region's.
     InsecureAddressError
         If the address is plain http beyond this machine, or no address (api/DECISIONS.md row 27).
     """
     known = REGIONS | DEMO_REGIONS if demo else REGIONS
-    listed = ", ".join(f"{name} ({purpose})" for name, purpose in known.items())
+    listed = ", ".join(known)
     if region is not None and region not in known:
-        raise RegionError("is no region", subject=repr(region)[:40], hint=f"one of {listed}")
+        hint = f"one of {listed}; another address goes to base_url or --base-url"
+        raise RegionError("is no region", subject=repr(region)[:40], hint=hint)
     try:
         if base_url is not None:
-            return Endpoint(region or "", checked_address(base_url))
+            address = checked_address(base_url)
+            return Endpoint(_region_of(address, region), address)
     finally:
         del base_url
     if region is None:
@@ -101,8 +106,17 @@ def endpoint(region: str | None, base_url: str | None = None, *, demo: bool = Fa
     return Endpoint(region, f"https://{region}.api.hemato.ai")
 
 
+def _region_of(address: str, region: str | None) -> str:
+    """Return the region of an address: the vendor's own hosts say it themselves, others have the one that is given."""
+    host = urlsplit(address).hostname or ""
+    found = host.removesuffix(_VENDOR) if host.endswith(_VENDOR) else None
+    if region is not None and found is not None and region != found:
+        raise RegionError(f"is not the region of {host}", subject=region, hint="name the one that is meant")
+    return region or found or ""
+
+
 def checked_address(address: str) -> str:
-    """Return an address without the slash at its end, once it is sure that it may be used.
+    """Return an address in its one spelling, without a slash at its end, once it is sure that it may be used.
 
     Raises
     ------
@@ -112,32 +126,37 @@ def checked_address(address: str) -> str:
     try:
         problem = _problem(address)
         if not problem:
-            return address.rstrip("/")
+            return _spelled(address)
     finally:
         del address  # it may hold a password, and a traceback may show the variables of this frame
-    raise InsecureAddressError(
-        problem, subject="the service's address", hint="give https://host or https://host:port"
-    )
+    raise InsecureAddressError(problem, hint="give https://host or https://host:port")
 
 
-def _problem(address: object) -> str:
-    """Return what is wrong with an address, in words without any part of it; nothing for a good one."""
-    if not isinstance(address, str) or not _PRINTED.fullmatch(address):
-        return "the address is none of http or https"
+def _spelled(address: str) -> str:
+    """Return the one spelling of an address: the same service must not have two names in the journal."""
+    parts = urlsplit(address)
+    host = parts.hostname or ""
+    place = f"[{host}]" if ":" in host else host
+    usual = parts.port in {None, {"http": 80, "https": 443}[parts.scheme]}
+    return f"{parts.scheme}://{place}{'' if usual else f':{parts.port}'}{parts.path.rstrip('/')}"
+
+
+def _problem(address: str) -> str:
+    """Return what is wrong with an address, nothing for a good one; no part of it but a host is repeated."""
     try:
         parts = urlsplit(address)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        return "the address cannot be read"
-    if parts.scheme not in {"http", "https"} or not host:
+        scheme, host, port = parts.scheme, parts.hostname or "", parts.port
+    except (ValueError, AttributeError, TypeError):
+        host = ""
+    if not host or scheme not in {"http", "https"} or not _PRINTED.fullmatch(address):
         return "the address is none of http or https"
     # Empty ones too: what is put after a lone question mark would be no path.
     if "@" in parts.netloc or re.search(r"[?#\\]", address):
         return "the address holds a user name, a query or a fragment"
-    if not _is_host(host) or port == 0 or parts.netloc.endswith(":"):
+    if not _is_host(host) or port == 0 or not _PLACE.fullmatch(parts.netloc):
         return "the host or port of the address cannot be one"
-    if parts.scheme == "http" and not is_loopback(host):
-        return "plain http is refused beyond this machine: anybody on the way could read it"
+    if scheme == "http" and not is_loopback(host):
+        return f"plain http to {host} is refused: beyond this machine anybody on the way could read it"
     return ""
 
 

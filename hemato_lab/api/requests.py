@@ -6,21 +6,36 @@ Always POST with JSON, whatever the samples of the document say (api/DECISIONS.m
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from urllib.parse import quote
 
+from hemato_lab.api.listing import checked_download_address
 from hemato_lab.api.messages import Request
 from hemato_lab.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from hemato_lab.api.models import StudyCreated
+    from hemato_lab.api.running import RemoteStudy
+
+_ID: Final = "give what create returned, or its pbs_study_id"
+Study: TypeAlias = "str | StudyCreated | RemoteStudy"
+"""A study, or its id."""
 Dialect = Literal["documented", "2024"]
 """The vendor's document, or its later material (api/DECISIONS.md section 5)."""
 
 
 def login(user: str, pass_hash: str) -> Request:
-    """Ask for a session's token with the SHA-256 of the password in hex."""
+    """Ask for a session's token with the SHA-256 of the password in hex.
+
+    Raises
+    ------
+    ConfigError
+        If the user's name cannot be sent.
+    """
+    if not _is_text(user):
+        raise ConfigError("the user's name cannot be written as UTF-8", subject="login")
     return _post("/auth/login", {"user": user, "pass_hash": pass_hash}, authenticated=False)
 
 
@@ -50,13 +65,13 @@ def create_study(tags: Mapping[str, str] | None, dialect: Dialect = "documented"
 
 def submit_list(list_url: str, tasks: Sequence[str], callback_url: str | None = None) -> Request:
     """Ask for a study of files that the service downloads from the list at an address."""
-    body: dict[str, Any] = {"list_url": list_url, "tasks": list(tasks)}
-    return _post("/pbs", body | ({"callback_url": callback_url} if callback_url else {}))
+    body = {"list_url": checked_download_address(list_url), "tasks": list(tasks)}
+    return _post("/pbs", body | _callback(callback_url))
 
 
-def submit_list_file(document: Mapping[str, Any]) -> Request:
-    """Ask for a study of the files of a list that is sent along (the document's second form)."""
-    return _post("/pbs", dict(document))
+def submit_list_file(document: Mapping[str, Any], callback_url: str | None = None) -> Request:
+    """Ask for a study of the files of a list that is sent along; a callback that the list names counts."""
+    return _post("/pbs", _callback(callback_url) | dict(document))
 
 
 def upload(
@@ -77,8 +92,7 @@ def upload(
 
 def request_tasks(study_id: str, tasks: Sequence[str], callback_url: str | None = None) -> Request:
     """Ask for the tasks of a study, which closes it for uploads."""
-    body: dict[str, Any] = {"diagnostic_tasks": list(tasks)}
-    return _post("/tasks", body | ({"callback_url": callback_url} if callback_url else {}), study_id=study_id)
+    return _post("/tasks", {"diagnostic_tasks": list(tasks)} | _callback(callback_url), study_id=study_id)
 
 
 def status(study_id: str, task: str = "") -> Request:
@@ -106,6 +120,22 @@ def task_report(study_id: str, task: str) -> Request:
     return _get("/reports", study_id, task)
 
 
+def id_of(study: Study) -> str:
+    """Return the id of a study, which may be given itself.
+
+    Raises
+    ------
+    ConfigError
+        If it is neither.
+    """
+    study_id = getattr(study, "pbs_study_id", study)
+    if not isinstance(study_id, str):
+        raise ConfigError("is neither a study nor its id", subject=type(study).__name__, hint=_ID)
+    if not study_id.isprintable() or study_id.split() != [study_id] or "/" in study_id or set(study_id) <= {"."}:
+        raise ConfigError("is no id of a study", subject=repr(study_id)[:60], hint=_ID)
+    return study_id
+
+
 def checked_tags(tags: Mapping[str, str] | None) -> dict[str, str]:
     """Return tags as a dict of text to text.
 
@@ -115,9 +145,14 @@ def checked_tags(tags: Mapping[str, str] | None) -> dict[str, str]:
         If one is not text; its value is not repeated.
     """
     pairs: dict[Any, Any] = dict(tags or {})
-    if not all(isinstance(key, str) and isinstance(value, str) for key, value in pairs.items()):
+    if not all(_is_text(key) and _is_text(value) for key, value in pairs.items()):
         raise ConfigError("tags are pairs of text", subject="tags", hint='for example {"batch_id": "7"}')
     return pairs
+
+
+def _is_text(value: Any) -> bool:
+    """Tell whether a value is text that can be sent; the parts of a name that is no UTF-8 cannot."""
+    return isinstance(value, str) and not any("\ud800" <= sign <= "\udfff" for sign in value)
 
 
 def checked_tasks(tasks: Sequence[str]) -> tuple[str, ...]:
@@ -132,6 +167,10 @@ def checked_tasks(tasks: Sequence[str]) -> tuple[str, ...]:
     if not names or not all(name and name.split() == [name] for name in names):
         raise ConfigError("at least one task is needed, each a name", subject="tasks", hint='for example ("pbs_v1",)')
     return tuple(dict.fromkeys(names))
+
+
+def _callback(url: str | None) -> dict[str, Any]:
+    return {} if url is None else {"callback_url": checked_download_address(url)}
 
 
 def _study(rest: str, study_id: str) -> tuple[str, str]:

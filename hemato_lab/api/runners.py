@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hemato_lab.api.effects import Alone, Effect, Operation, Pause, Send, Together, Work
+from hemato_lab.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -27,11 +28,14 @@ class _Stopped(Exception):  # noqa: N818 (a signal between threads, not an error
 class BlockingRunner:
     """Runs operations in the thread that calls; those side by side in threads of their own."""
 
-    def __init__(self, exchange: Exchange, clock: Clock) -> None:
+    def __init__(self, exchange: Exchange, clock: Clock, stop: threading.Event | None = None) -> None:
         self._exchange = exchange
         self._clock = clock
-        self._locks: dict[object, threading.Lock] = {}
-        self._guard = threading.Lock()
+        self._stop = stop
+
+    @property
+    def _is_stopped(self) -> bool:
+        return self._stop is not None and self._stop.is_set()
 
     def run(self, operation: Operation[T]) -> T:
         """Run an operation to its end and return its result, or raise what it raises."""
@@ -52,22 +56,27 @@ class BlockingRunner:
             failure = None
 
     def _do(self, effect: Effect) -> Any:
+        if isinstance(effect, Send | Pause) and self._is_stopped:
+            raise _Stopped
         if isinstance(effect, Send):
-            return self._exchange.send(effect.outgoing)
+            return self._exchange.send(effect.outgoing, self._stop)
         if isinstance(effect, Work):
             return effect.function()
         if isinstance(effect, Pause):
             return self._pause(effect)
         if isinstance(effect, Alone):
-            with self._guard:
-                lock = self._locks.setdefault(effect.key, threading.Lock())
-            with lock:
+            with effect.lock:
                 return self.run(effect.operation())
         return self._together(effect)
 
     def _pause(self, effect: Pause) -> None:
         if effect.hints is None:
-            (self._clock.sleep or time.sleep)(effect.seconds)
+            if self._clock.sleep is not None:
+                self._clock.sleep(effect.seconds)
+            elif self._stop is not None:
+                self._stop.wait(effect.seconds)
+            else:
+                time.sleep(effect.seconds)
             return
         woken = threading.Event()
         stop = effect.hints.listen(effect.subject, woken.set)
@@ -80,13 +89,15 @@ class BlockingRunner:
             stop()
 
     def _together(self, effect: Together) -> list[Any]:
-        failed = threading.Event()
+        # What runs beside this one ends soon after an interrupt, not when its own time is over.
+        failed, stop = threading.Event(), threading.Event()
+        branch = BlockingRunner(self._exchange, self._clock, stop)
 
         def begin(make: Callable[[], Operation[Any]]) -> Any:
             if failed.is_set():
                 raise _Stopped
             try:
-                return self.run(make())
+                return branch.run(make())
             except BaseException:
                 failed.set()
                 raise
@@ -95,8 +106,9 @@ class BlockingRunner:
             futures = [pool.submit(begin, make) for make in effect.operations]
             try:
                 errors = [future.exception() for future in futures]
-            except BaseException:  # interrupted while waiting: nothing new is begun
+            except BaseException:
                 failed.set()
+                stop.set()
                 raise
         _raise_first(errors)
         return [future.result() for future in futures]
@@ -108,10 +120,23 @@ class AsyncRunner:
     def __init__(self, exchange: AsyncExchange, clock: Clock) -> None:
         self._exchange = exchange
         self._clock = clock
-        self._locks: dict[object, asyncio.Lock] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._locks: dict[int, asyncio.Lock] = {}
 
     async def run(self, operation: Operation[T]) -> T:
-        """Run an operation to its end and return its result, or raise what it raises."""
+        """Run an operation to its end and return its result, or raise what it raises.
+
+        Raises
+        ------
+        ConfigError
+            If it is run on another event loop than the one before, whose connections and locks it cannot use.
+        """
+        loop = asyncio.get_running_loop()
+        self._loop = self._loop or loop
+        if self._loop is not loop:
+            raise ConfigError(
+                "belongs to another event loop", subject="AsyncClient", hint="make one in each asyncio.run"
+            )
         outcome: Any = None
         failure: BaseException | None = None
         try:
@@ -155,6 +180,7 @@ class AsyncRunner:
                 async with asyncio.timeout(effect.seconds):
                     await woken.wait()
             else:
+                await asyncio.sleep(0)  # a hint that came before is told in the loop's next turn
                 await self._sleep(0.0 if woken.is_set() else effect.seconds)
         except TimeoutError:
             pass
@@ -169,7 +195,7 @@ class AsyncRunner:
             await asyncio.sleep(0)
 
     async def _alone(self, effect: Alone) -> Any:
-        async with self._locks.setdefault(effect.key, asyncio.Lock()):
+        async with self._locks.setdefault(id(effect.lock), asyncio.Lock()):
             return await self.run(effect.operation())
 
     async def _together(self, effect: Together) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Whole workflows: wait for a study, and run a smear from its files to its report, again from where it stopped."""
+"""The whole of workflow 1: from the files of a smear to its report, in another process from where it stopped."""
 
 from __future__ import annotations
 
@@ -7,19 +7,22 @@ import json
 import logging
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from hemato_lab.api import requests
-from hemato_lab.api.creating import Creating
-from hemato_lab.api.effects import pause, work
+from hemato_lab.api.creating import Creating, Wish
+from hemato_lab.api.effects import work
+from hemato_lab.api.files import UploadFile, files_of
 from hemato_lab.api.journal import FAILED, OPEN, READY, TASKS_ASKED
 from hemato_lab.api.locks import RunLock
+from hemato_lab.api.models import StudyCreated
+from hemato_lab.api.privacy import warn_of_personal_tags
 from hemato_lab.api.tasking import Tasking
-from hemato_lab.api.uploading import Uploading, prepared
+from hemato_lab.api.uploading import Uploading
+from hemato_lab.api.waiting import Waiting
 from hemato_lab.errors import (
-    DeadlineError,
-    HematoError,
     NotFoundError,
+    ReportNotReadyError,
     StudyError,
     StudyFailedError,
 )
@@ -29,15 +32,32 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from hemato_lab.api.effects import Operation
-    from hemato_lab.api.files import UploadFile
     from hemato_lab.api.journal import JournalledStudy
-    from hemato_lab.api.models import StudyStatus, TaskReport
+    from hemato_lab.api.models import TaskReport
     from hemato_lab.api.progress import Progress
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
-DEFAULT_WAIT_S = 1800.0
-DEFAULT_RUN_S = 3600.0
+DEFAULT_RUN_S: Final = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """One image of a study, here and there.
+
+    Attributes
+    ----------
+    name : str
+        On this machine.
+    file_id : str
+        By which a local report knows it (`Field.file_id`).
+    remote_ids : tuple of str
+        By which the service knows it; one as a rule, all of its archive's where the service does not tell which.
+    """
+
+    name: str
+    file_id: str
+    remote_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +72,8 @@ class RemoteStudy:
         Base address of the service.
     report : Report
         The latest report. In the later dialect it names the study and its files alone; the rest is in `task_reports`.
-    files : mapping of str to str
-        Name on this machine of each file, and the id by which the service knows it. For files that went in an archive:
-        of each archive, and the first of its ids.
+    files : tuple of RemoteFile
+        Its images: their names and ids here, and the ids by which the service knows them.
     tasks : tuple of str
         What was asked.
     task_reports : mapping of str to TaskReport
@@ -66,7 +85,7 @@ class RemoteStudy:
     pbs_study_id: str
     service: str
     report: Report = field(repr=False)
-    files: Mapping[str, str] = field(repr=False)
+    files: tuple[RemoteFile, ...] = field(repr=False)
     tasks: tuple[str, ...]
     task_reports: Mapping[str, TaskReport] = field(default_factory=dict, repr=False)
     resumed: bool = False
@@ -74,76 +93,18 @@ class RemoteStudy:
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """What is to be run."""
+    """What is to be run, until when, and how its files are sent."""
 
     files: tuple[UploadFile, ...]
     tasks: tuple[str, ...]
     tags: Mapping[str, str]
-    rbc_diameter: float | None
     key: str
     until: float
-    parallel: int
-    progress: Progress | bool
+    sending: Mapping[str, Any]
 
 
-class Running(Creating, Tasking, Uploading):
+class Running(Creating, Tasking, Uploading, Waiting):
     """Everything the service offers; what both clients are made of."""
-
-    def wait(
-        self, study_id: str, *, task: str | None = None, deadline_s: float = DEFAULT_WAIT_S
-    ) -> Operation[StudyStatus]:
-        """Wait until the report of a study is ready (workflow 1, step 4).
-
-        The status is asked for with growing pauses; a callback, if there is one, cuts the pause short.
-
-        Parameters
-        ----------
-        study_id : str
-            The study.
-        task : str or None
-            Which task's status; only the later dialect tells them apart.
-        deadline_s : float
-            Seconds to wait at most.
-
-        Raises
-        ------
-        StudyFailedError
-            If the service says so.
-        DeadlineError
-            If it is not ready in time; waiting can go on with another call.
-        """
-        until = self.caller.clock.monotonic() + deadline_s
-        subject = yield from self._subject(study_id)
-        polls = 0
-        while True:
-            left = max(0.001, until - self.caller.clock.monotonic())
-            limit_s = min(left, self.caller.policy.call_s)
-            found = yield from self._patiently(partial(self.status, study_id, task, limit_s=limit_s), until)
-            if found.is_ready:
-                self._spend(subject)
-                return found
-            if found.is_failed:
-                self._spend(subject)
-                problem = f"the service says that it failed: {found.progress_message}".rstrip(": ")
-                raise StudyFailedError(self.caller.secrets.scrub(problem), subject=study_id, hint="run it once more")
-            wait_s = self.caller.policy.poll_wait_s(polls)
-            if self.caller.clock.monotonic() + wait_s >= until:
-                raise DeadlineError(
-                    f"not ready after {deadline_s:.4g} s: {found.report_status[:40]}, {found.progress:.0%}",
-                    subject=study_id,
-                    hint="wait once more, it goes on",
-                )
-            polls += 1
-            yield from pause(wait_s, hints=self.callbacks.hints if self.callbacks else None, subject=subject)
-
-    def _subject(self, study_id: str) -> Operation[str]:
-        """Return what callbacks about a study are signed for; in workflow 2 that was done before it had an id."""
-        known = yield from work(self.journal.study, self.address, study_id)
-        return study_id if known is None or not known.reference else known.reference
-
-    def _spend(self, subject: str) -> None:
-        if self.callbacks is not None:
-            self.callbacks.spend(subject)
 
     def run(
         self,
@@ -185,100 +146,143 @@ class Running(Creating, Tasking, Uploading):
             If the same run is under way elsewhere.
         StudyError
             If the study fails, or its report is about other files.
+        OutcomeUnknownError
+            If time and again no usable answer to the creation came.
         HematoError
             Of the step that did not succeed in time.
         """
+        sending = {"zip_above": zip_above, "parallel": parallel, "progress": progress, "rbc_diameter": rbc_diameter}
+        run = yield from self._prepared(source, tasks, tags, deadline_s, sending)
+        return (yield from self._locked(run, partial(self._run, run, fresh=fresh)))
+
+    def start(
+        self,
+        source: Any,
+        *,
+        tasks: Sequence[str] | None = None,
+        tags: Mapping[str, str] | None = None,
+        deadline_s: float = DEFAULT_RUN_S,
+        fresh: bool = False,
+        zip_above: int | None = None,
+        parallel: int = 8,
+        progress: Progress | bool = False,
+        rbc_diameter: float | None = None,
+    ) -> Operation[StudyCreated]:
+        """Begin a run: create, upload and request tasks, and leave the waiting to `wait` or a later `run`.
+
+        Parameters, errors and resuming are those of `run`; what was started already is not started again.
+        """
+        sending = {"zip_above": zip_above, "parallel": parallel, "progress": progress, "rbc_diameter": rbc_diameter}
+        run = yield from self._prepared(source, tasks, tags, deadline_s, sending)
+
+        def begin() -> Operation[StudyCreated]:
+            earlier = yield from self._earlier(run, fresh=fresh)
+            study_id = yield from self._started(run, earlier)
+            return StudyCreated(pbs_study_id=study_id)
+
+        return (yield from self._locked(run, begin))
+
+    def _prepared(
+        self,
+        source: Any,
+        tasks: Sequence[str] | None,
+        tags: Mapping[str, str] | None,
+        deadline_s: float,
+        sending: Mapping[str, Any],
+    ) -> Operation[_Run]:
+        """Look at everything that can be wrong with a run before anything is sent."""
         names = self.tasks_or_default(tasks)
         pairs = requests.checked_tags(getattr(source, "tags", None) if tags is None else tags)
+        warn_of_personal_tags(pairs)
         until = self.caller.clock.monotonic() + deadline_s
-        files = yield from work(prepared, source, zip_above)
-        key = self._key(files, names, pairs, rbc_diameter)
-        lock = RunLock(self.journal.path.parent / "locks", key)
-        yield from work(lock.acquire)
+        files = yield from work(files_of, source)
+        # What tells runs apart: where, which bytes in which order, what is asked, and how it is labelled.
+        said = [self.address, [file.file_id for file in files], sorted(names), sorted(pairs.items())]
+        key = hashlib.sha256(json.dumps([*said, sending["rbc_diameter"]]).encode()).hexdigest()
+        return _Run(files, names, pairs, key, until, sending)
+
+    def _locked(self, run: _Run, make: Callable[[], Operation[T]]) -> Operation[T]:
+        lock = RunLock(self.journal.path.parent / "locks", run.key)
         try:
-            run = _Run(files, names, pairs, rbc_diameter, key, until, parallel, progress)
-            return (yield from self._run(run, fresh=fresh))
+            yield from work(lock.acquire)
+            return (yield from make())
         finally:
             lock.release()
 
-    def _key(
-        self, files: Sequence[UploadFile], tasks: Sequence[str], tags: Mapping[str, str], rbc_diameter: float | None
-    ) -> str:
-        """Return what tells runs apart: where, which bytes in which order, what is asked, and how it is labelled."""
-        said = [self.address, [file.file_id for file in files], sorted(tasks), sorted(tags.items()), rbc_diameter]
-        return hashlib.sha256(json.dumps(said).encode()).hexdigest()
-
     def _run(self, run: _Run, *, fresh: bool) -> Operation[RemoteStudy]:
-        earlier = None if fresh else (yield from work(self.journal.study_of_run, self.address, run.key))
-        if earlier is not None and earlier.state == FAILED:
-            earlier = None
-        if earlier is None:
-            created = yield from self._patiently(partial(self.create_for, run.tags, run.key), run.until)
-            study_id = created.pbs_study_id
-        else:
-            study_id = earlier.study_id
-            logger.info("%s: goes on, it was %s", study_id, earlier.state)
+        earlier = yield from self._earlier(run, fresh=fresh)
         try:
-            yield from self._up_to_ready(run, study_id, earlier)
+            study_id = yield from self._started(run, earlier)
+            if earlier is None or earlier.state != READY:
+                yield from self._waited(run, study_id)
             return (yield from self._fetched(run, study_id, resumed=earlier is not None))
         except NotFoundError:
             if earlier is None:
                 raise
         raise StudyError(
             "the service no longer knows this study, which an earlier run began",
-            subject=study_id,
+            subject=earlier.study_id,
             hint="begin anew: fresh=True, or --fresh",
         )
 
-    def _up_to_ready(self, run: _Run, study_id: str, earlier: JournalledStudy | None) -> Operation[None]:
-        state = OPEN if earlier is None else earlier.state
-        if state == OPEN:
-            yield from self._patiently(
-                lambda: self.upload(
-                    study_id,
-                    run.files,
-                    parallel=run.parallel,
-                    progress=run.progress,
-                    rbc_diameter=run.rbc_diameter,
-                    limit_s=self._left(run, self.caller.policy.upload_s),
-                ),
-                run.until,
-            )
-        if state in {OPEN, TASKS_ASKED}:
-            yield from self._patiently(
-                lambda: self.request_tasks(study_id, run.tasks, limit_s=self._left(run, self.caller.policy.call_s)),
-                run.until,
-            )
-        if state != READY:
-            for task in run.tasks if self.dialect == "2024" else run.tasks[:1]:
-                yield from self.wait(study_id, task=task, deadline_s=self._left(run))
+    def _earlier(self, run: _Run, *, fresh: bool) -> Operation[JournalledStudy | None]:
+        """Return the study that goes on, None where a new one has to be made."""
+        earlier = None if fresh else (yield from work(self.journal.study_of_run, self.address, run.key))
+        if earlier is None or earlier.state == FAILED:
+            return None
+        logger.info("%s: goes on, it was %s", earlier.study_id, earlier.state)
+        return earlier
 
-    def _left(self, run: _Run, most: float = float("inf")) -> float:
-        return min(most, max(0.001, run.until - self.caller.clock.monotonic()))
+    def _started(self, run: _Run, earlier: JournalledStudy | None) -> Operation[str]:
+        """Bring a run to where its tasks are accepted, and return the study's id."""
+        if earlier is None:
+            key = yield from work(self.journal.unknown_key, self.address, run.key)
+            wish = Wish(self.caller.policy.attempts, run_key=run.key, tags=run.tags)
+            wish.key = key or wish.key
+            created = yield from self.patiently(lambda: self.fulfil(wish, self.left(run.until)), run.until)
+            study_id, state = created.pbs_study_id, OPEN
+        else:
+            study_id, state = earlier.study_id, earlier.state
+        if state == OPEN:
+            most = self.caller.policy.upload_s
+            send = partial(self.upload, study_id, run.files, **run.sending)
+            yield from self.patiently(lambda: send(limit_s=self.left(run.until, most)), run.until)
+        if state in {OPEN, TASKS_ASKED}:
+            ask = partial(self.request_tasks, study_id, run.tasks)
+            yield from self.patiently(lambda: ask(limit_s=self.left(run.until)), run.until)
+        return study_id
+
+    def _waited(self, run: _Run, study_id: str) -> Operation[None]:
+        for task in run.tasks if self.dialect == "2024" else run.tasks[:1]:
+            left = max(0.001, run.until - self.caller.clock.monotonic())
+            try:
+                yield from self.wait(study_id, task=task, deadline_s=left)
+            except StudyFailedError:
+                yield from self.note(study_id, FAILED)
+                raise
+        yield from self.note(study_id, READY)
 
     def _fetched(self, run: _Run, study_id: str, *, resumed: bool) -> Operation[RemoteStudy]:
         known = yield from work(self.journal.acknowledged, self.address, study_id)
         task_reports: dict[str, TaskReport] = {}
         if self.dialect == "2024":
             for task in run.tasks:
-                task_reports[task] = yield from self._patiently(partial(self.task_report, study_id, task), run.until)
+                fetch = partial(self.task_report, study_id, task)
+                now = partial(self._report_now, run, study_id, fetch)
+                task_reports[task] = yield from self.patiently(now, run.until)
             report = Report(study_id, tuple(one for ids in known.values() for one in ids))
         else:
-            report = yield from self._patiently(partial(self.report, study_id), run.until)
-        named = {file.name: known[file.file_id][0] for file in run.files if file.file_id in known}
-        return RemoteStudy(study_id, self.address, report, named, run.tasks, task_reports, resumed)
+            fetch_it = partial(self.report, study_id)
+            report = yield from self.patiently(partial(self._report_now, run, study_id, fetch_it), run.until)
+        images = (image for file in run.files for image in file.images)
+        files = tuple(RemoteFile(one.name, one.known_as, known.get(one.file_id, ())) for one in images)
+        return RemoteStudy(study_id, self.address, report, files, run.tasks, task_reports, resumed)
 
-    def _patiently(self, make: Callable[[], Operation[T]], until: float) -> Operation[T]:
-        """Repeat an operation whose errors may pass, until a time; each has its own tries and waits already."""
-        rounds = 0
-        while True:
-            try:
-                return (yield from make())
-            except HematoError as caught:
-                error = caught
-            rounds += 1
-            wait_s = self.caller.policy.wait_s(rounds, error)
-            if not error.retryable or self.caller.clock.monotonic() + wait_s >= until:
-                raise error
-            logger.info("%s, next round in %.1f s", error.code, wait_s)
-            yield from pause(wait_s)
+    def _report_now(self, run: _Run, study_id: str, fetch: Callable[..., Operation[T]]) -> Operation[T]:
+        """Fetch a report that is said to be ready; if it is not there, the status says whether the study is."""
+        try:
+            return (yield from fetch(limit_s=self.left(run.until)))
+        except ReportNotReadyError as caught:
+            error = caught
+        found = yield from self.status(study_id, run.tasks[0], limit_s=self.left(run.until))
+        raise self.failure_of(study_id, found) if found.is_failed else error

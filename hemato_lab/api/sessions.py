@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pydantic import SecretStr
 
 from hemato_lab.api.auth import SESSION_LIFETIME_S, TokenAuth
 from hemato_lab.errors import CredentialError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from pydantic import SecretStr
 
 
 class Sessions:
@@ -53,14 +55,18 @@ class Sessions:
         """
         entries = self._valid()
         entries[address] = {"token": token.get_secret_value(), "until": self._wall() + SESSION_LIFETIME_S}
-        self._write(entries)
+        content = SecretStr(json.dumps(entries))
+        del entries  # a traceback that shows local variables shows those of this frame
+        self._write(content)
 
     def forget(self, address: str) -> bool:
         """Forget a session; tells whether there was one."""
         entries = self._valid()
         found = entries.pop(address, None) is not None
+        content = SecretStr(json.dumps(entries))
+        del entries
         if found:
-            self._write(entries)
+            self._write(content)
         return found
 
     def authentication(self, address: str) -> TokenAuth | None:
@@ -88,16 +94,18 @@ class Sessions:
             and entry["until"] > now
         }
 
-    def _write(self, entries: dict[str, Any]) -> None:
-        fresh = self._path.with_name(f"{self._path.name}.{os.getpid()}")
+    def _write(self, content: SecretStr) -> None:
+        fresh = self._path.with_name(f"{self._path.name}.{secrets.token_hex(8)}")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(entries, file)
+                file.write(content.get_secret_value())
             fresh.replace(self._path)
         except OSError as error:
             problem = f"the session cannot be kept: {error.strerror or 'unknown reason'}"
-            raise CredentialError(problem, subject=str(self._path), hint="check the folder") from None
-        finally:
-            del entries
+        else:
+            return
+        with suppress(OSError):
+            fresh.unlink()
+        raise CredentialError(problem, subject=str(self._path), hint="check the folder")

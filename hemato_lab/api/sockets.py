@@ -38,15 +38,24 @@ class Passage:
         Monotonic time at which it has to end.
     begun : bool
         Whether a byte of the request may have left.
+    stop : threading.Event or None
+        Ends it before its time.
     """
 
     deadline: float
     begun: bool = False
+    stop: threading.Event | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has to end now."""
+        return time.monotonic() >= self.deadline or (self.stop is not None and self.stop.is_set())
 
 
 PASSAGE: Final[ContextVar[Passage | None]] = ContextVar("hemato_lab_passage", default=None)
 """The exchange of this thread or task."""
 _PIECE: Final = 1 << 18
+_LOOK_UP_S: Final = 0.25
 
 
 def _left(timeout: float | None) -> float | None:
@@ -59,7 +68,16 @@ def _left(timeout: float | None) -> float | None:
 
 def _is_over() -> bool:
     passage = PASSAGE.get()
-    return passage is not None and time.monotonic() >= passage.deadline
+    return passage is not None and passage.is_over
+
+
+def _slice(until: float | None) -> float | None:
+    """Return the seconds to wait at a time: what can be stopped looks up now and then whether it is."""
+    left = _left(None if until is None else max(0.001, until - time.monotonic()))
+    passage = PASSAGE.get()
+    if passage is None or passage.stop is None:
+        return left
+    return _LOOK_UP_S if left is None else min(left, _LOOK_UP_S)
 
 
 def _note_begun() -> None:
@@ -118,21 +136,35 @@ class DeadlineStream(httpcore.NetworkStream):
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Read what is there, at most `max_bytes`."""
-        if _is_over():
-            raise httpcore.ReadTimeout("deadline")
-        data = self._stream.read(max_bytes, timeout=_left(timeout))
-        self._watch.received(data)
-        return data
+        until = None if timeout is None else time.monotonic() + timeout
+        while True:
+            if _is_over():
+                raise httpcore.ReadTimeout("deadline")
+            try:
+                data = self._stream.read(max_bytes, timeout=_slice(until))
+            except httpcore.ReadTimeout:
+                if until is None or time.monotonic() < until:
+                    continue
+                raise
+            self._watch.received(data)
+            return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Write everything; the timeout holds for each piece of 256 KiB."""
         _note_begun()
         self._watch.sent()
         rest = memoryview(buffer)
+        until = None if timeout is None else time.monotonic() + timeout
         while rest:
             if _is_over():
                 raise httpcore.WriteTimeout("deadline")
-            rest = rest[self._write_some(rest[:_PIECE], _left(timeout)) :]
+            try:
+                rest = rest[self._write_some(rest[:_PIECE], _slice(until)) :]
+            except httpcore.WriteTimeout:
+                if until is None or time.monotonic() < until:
+                    continue
+                raise
+            until = None if timeout is None else time.monotonic() + timeout
 
     def _write_some(self, piece: memoryview, timeout: float | None) -> int:
         """Write a piece or the beginning of it and return its length, so that a slow taker meets the deadline."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 import warnings
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any, Final
 
 from hemato_lab.api import requests
-from hemato_lab.api.answers import ServiceWarning, read
+from hemato_lab.api.answers import read, warn_of_service
 from hemato_lab.api.archives import packed
 from hemato_lab.api.calling import Tries
 from hemato_lab.api.calls import Calls
@@ -21,21 +22,27 @@ from hemato_lab.api.progress import told
 from hemato_lab.errors import ConfigError, OtherFilesError, SchemaMismatchError, StudyClosedError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from hemato_lab.api.effects import Operation
     from hemato_lab.api.progress import Progress
+    from hemato_lab.api.requests import Study
+
+_ENDINGS: Final = {".jpg": {".jpg", ".jpeg"}}
+"""Endings that tell a type as well as its first one."""
 
 
 class Uploads:
-    """What the service has of the files of one study; safe for threads.
+    """What the service has of the images of one study; safe for threads.
+
+    Images are counted, not files: which images went in which archive may differ between two calls.
 
     Parameters
     ----------
     files : sequence of UploadFile
         All that are to be there.
     acknowledged : mapping of str to tuple of str
-        Those that are, and the ids by which the service knows them.
+        Images that are, by our id, and the ids by which the service knows them.
     progress : callable or None
         Told of each change.
     """
@@ -43,39 +50,41 @@ class Uploads:
     def __init__(
         self, files: tuple[UploadFile, ...], acknowledged: Mapping[str, tuple[str, ...]], progress: Progress | None
     ) -> None:
-        self.files = files
+        self._files = files
         self._lock = threading.Lock()
-        self._known = {file.file_id: acknowledged[file.file_id] for file in files if file.file_id in acknowledged}
-        self._owners = {file_id: file.file_id for file in files for file_id in (file.file_id, *file.members)}
+        self._images = {image.file_id: image for file in files for image in file.images}
+        self._known = {file_id: ids for file_id, ids in acknowledged.items() if file_id in self._images}
+        self._owners = {file_id: file_id for file_id in self._images}
         self._owners |= {one: file_id for file_id, ids in self._known.items() for one in ids}
-        self._size = sum(file.size for file in files)
-        self._sent = self._size - sum(file.size for file in self.missing)
+        self._size = sum(image.size for image in self._images.values())
+        self._sent = sum(self._images[file_id].size for file_id in self._known)
         self._progress = progress
         self._tell()
 
     @property
-    def missing(self) -> list[UploadFile]:
-        """Files that the service does not have yet, in order."""
+    def missing(self) -> tuple[UploadFile, ...]:
+        """Files with an image that the service does not have yet, in order."""
         with self._lock:
-            return [file for file in self.files if file.file_id not in self._known]
+            return tuple(file for file in self._files if any(image.file_id not in self._known for image in file.images))
 
     @property
     def remote_ids(self) -> dict[str, tuple[str, ...]]:
-        """Our id of each file that the service has, in order, and the service's ids of it."""
+        """Our id of each image that the service has, in order, and the service's ids of it."""
         with self._lock:
-            return {file.file_id: self._known[file.file_id] for file in self.files if file.file_id in self._known}
+            return {file_id: self._known[file_id] for file_id in self._images if file_id in self._known}
 
-    def is_of_another(self, file: UploadFile, remote_ids: tuple[str, ...]) -> bool:
+    def is_of_another(self, file: UploadFile, remote_ids: Iterable[str]) -> bool:
         """Tell whether an acknowledgement is one of another file: an old answer, not a service with other hashes."""
+        own = {image.file_id for image in file.images} | {file.file_id}
         with self._lock:
-            return any(self._owners.get(one, file.file_id) != file.file_id for one in remote_ids)
+            return any(self._owners.get(one, file.file_id) not in own for one in remote_ids)
 
-    def add(self, file: UploadFile, remote_ids: tuple[str, ...]) -> None:
-        """Note that the service has a file."""
+    def add(self, remote_ids: Mapping[str, tuple[str, ...]]) -> None:
+        """Note that the service has images, by our id of each."""
         with self._lock:
-            self._known[file.file_id] = remote_ids
-            self._owners |= dict.fromkeys(remote_ids, file.file_id)
-            self._sent += file.size
+            self._sent += sum(self._images[file_id].size for file_id in remote_ids if file_id not in self._known)
+            self._known |= remote_ids
+            self._owners |= {one: file_id for file_id, ids in remote_ids.items() for one in ids}
             self._tell()
 
     def _tell(self) -> None:
@@ -88,7 +97,7 @@ class Uploading(Calls):
 
     def upload(
         self,
-        study_id: str,
+        study: Study,
         source: Any,
         *,
         zip_above: int | None = None,
@@ -97,12 +106,12 @@ class Uploading(Calls):
         rbc_diameter: float | None = None,
         limit_s: float | None = None,
     ) -> Operation[dict[str, tuple[str, ...]]]:
-        """Send files (workflow 1, step 2); those that the journal knows to be there are not sent again.
+        """Send files (workflow 1, step 2); images that the journal knows to be there are not sent again.
 
         Parameters
         ----------
-        study_id : str
-            The study; its tasks must not have been requested yet.
+        study : str or StudyCreated
+            The study, or its id; its tasks must not have been requested yet.
         source : bytes, path, Pillow image, array, Field, Smear, or a sequence of these
             See `files_of`.
         zip_above : int or None
@@ -119,7 +128,8 @@ class Uploading(Calls):
         Returns
         -------
         dict
-            Our id of each file, and the ids by which the service knows it (several for a ZIP).
+            Our id of each image, and the ids by which the service knows it: one as a rule, those of its archive where
+            the service does not tell them apart.
 
         Raises
         ------
@@ -128,27 +138,29 @@ class Uploading(Calls):
         HematoError
             Of the first file that could not be sent; those that were are in the journal, and calling again goes on.
         """
+        study_id = requests.id_of(study)
         if parallel < 1:
             raise ConfigError("must be at least 1", subject="parallel")
-        files = yield from work(prepared, source, zip_above)
+        files = yield from work(files_of, source)
         known = yield from work(self.journal.study, self.address, study_id)
         acknowledged = yield from work(self.journal.acknowledged, self.address, study_id)
         with told(progress) as tell:
             uploads = Uploads(files, acknowledged, tell)
-            if uploads.missing and known is not None and known.state != OPEN:
+            missing = uploads.missing
+            if missing and known is not None and known.state != OPEN:
                 raise StudyClosedError("tasks were requested already", subject=study_id, hint="create a new study")
+            to_send = missing if zip_above is None else (yield from work(packed, missing, zip_above))
             send = partial(self._send_one, study_id, uploads, rbc_diameter, limit_s)
-            yield from together([partial(send, file) for file in uploads.missing], limit=parallel)
+            yield from together([partial(send, file) for file in to_send], limit=parallel)
         return uploads.remote_ids
 
     def _send_one(
         self, study_id: str, uploads: Uploads, rbc_diameter: float | None, limit_s: float | None, file: UploadFile
     ) -> Operation[None]:
         content = yield from work(file.load)
-        name = harmless_file_name(file.name, file.file_id, file.suffix)
-        if name != file.name.rpartition("/")[2]:
-            _warn_of_name()
-        request = requests.upload(study_id, content, file.content_type, file_name=name, rbc_diameter=rbc_diameter)
+        request = requests.upload(
+            study_id, content, file.content_type, file_name=_name_to_send(file), rbc_diameter=rbc_diameter
+        )
         limit = self.caller.policy.upload_s if limit_s is None else limit_s
         accept = partial(self._acknowledge, study_id, uploads, file)
         tries: Tries[FileReceived] = Tries(accept=accept)
@@ -159,34 +171,33 @@ class Uploading(Calls):
     ) -> Operation[None]:
         """Note a file, once the acknowledgement is known to be its own (api/DECISIONS.md rows 13 and 14)."""
         del request_id
-        remote_ids = tuple(received.file_ids) or (received.file_id,)
-        if uploads.is_of_another(file, (*remote_ids, *filter(None, [received.file_id]))):
+        named = tuple(received.file_ids) or (received.file_id,)
+        told_of = {one for one in (received.file_id, *received.file_ids) if one}
+        if uploads.is_of_another(file, told_of):
             problem = "the answer acknowledges another file than the one that was sent"
             raise SchemaMismatchError(problem, subject=study_id, hint="ask again")
-        if file.file_id not in {received.file_id, *remote_ids}:
-            self._other_id(study_id, file, received.file_id or remote_ids[0])
-        now = self.caller.clock.wall()
-        yield from work(
-            self.journal.acknowledge, self.address, study_id, file.file_id, remote_ids, size=file.size, now=now
-        )
-        uploads.add(file, remote_ids)
-
-    def _other_id(self, study_id: str, file: UploadFile, remote_id: str) -> None:
-        problem = f"the service knows the file {file.file_id} as {remote_id[:80]}"
-        if self.strict:
+        own = {image.file_id for image in file.images}
+        is_ours = file.file_id in told_of or own <= told_of
+        problem = "" if is_ours else f"the service knows the file {file.file_id} as {named[0][:80]}"
+        if problem and self.strict:
             raise OtherFilesError(problem, subject=study_id, hint="its bytes changed on the way; do not use the study")
-        warnings.warn(f"{study_id}: {problem}; it may hash differently", ServiceWarning, stacklevel=2)
+        remote_ids = {one: (one,) if one in received.file_ids else named for one in own}
+        noted = {image.file_id: (remote_ids[image.file_id], image.size) for image in file.images}
+        yield from work(self.journal.acknowledge, self.address, study_id, noted, self.caller.clock.wall())
+        uploads.add(remote_ids)
+        if problem:
+            warn_of_service(f"{study_id}: {problem}; it may hash differently")
 
 
-def prepared(source: Any, zip_above: int | None) -> tuple[UploadFile, ...]:
-    """Return the files to send of a source, packed into archives if together they have more bytes than `zip_above`."""
-    files = files_of(source)
-    return files if zip_above is None else packed(files, zip_above)
-
-
-def _warn_of_name() -> None:
-    warnings.warn(
-        "the name of a file looks like personal data or cannot be sent; one made from its hash was sent in its place",
-        PrivacyWarning,
-        stacklevel=2,
-    )
+def _name_to_send(file: UploadFile) -> str:
+    """Return the file's name with the ending of its type, or one from its hash if it looks like personal data."""
+    path = PurePosixPath(file.name.replace("\\", "/"))
+    own = path.name if path.suffix.lower() in _ENDINGS.get(file.suffix, {file.suffix}) else path.stem + file.suffix
+    name = harmless_file_name(own, file.file_id, file.suffix)
+    if name != own:
+        warnings.warn(
+            "the name of a file looks like personal data or cannot be sent; one made from its hash is sent instead",
+            PrivacyWarning,
+            stacklevel=2,
+        )
+    return name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from typing import Annotated, Final, cast
 
 import typer
@@ -18,6 +19,7 @@ from hemato_lab.errors import (
     BatchError,
     ConfigError,
     DatasetError,
+    DeadlineError,
     HematoError,
     InputError,
     MissingDependencyError,
@@ -36,6 +38,7 @@ EXIT_CODES: Final[dict[type[HematoError], int]] = {
     DatasetError: 4,
     MissingDependencyError: 5,
     ModelError: 6,
+    DeadlineError: 9,
     TransportError: 7,
     APIError: 8,
     ResponseError: 8,
@@ -80,6 +83,7 @@ def _options(
 
 def main() -> None:
     """Run the command line; errors become one line and an exit code."""
+    warnings.showwarning = _warn
     try:
         code = application(prog_name="hemato-lab", standalone_mode=False)
     except _CommandLineError as error:
@@ -87,8 +91,13 @@ def main() -> None:
     except HematoError as error:
         code = _complain(error)
     except (KeyboardInterrupt, typer.Abort):
+        print("hemato-lab: stopped", file=sys.stderr)
         code = 130
     raise SystemExit(code)
+
+
+def _warn(message: Warning | str, *_: object, **__: object) -> None:
+    print(f"hemato-lab: warning: {message}", file=sys.stderr)
 
 
 def _complain(error: HematoError) -> int:

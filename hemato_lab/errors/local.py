@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hemato_lab.errors.root import HematoError
+from hemato_lab.errors.root import HematoError, Outcome
 
 
 class ConfigError(HematoError):
@@ -128,6 +128,10 @@ class LockedError(BatchError):
 
 
 class JournalError(BatchError):
-    """The journal cannot be opened, read or written."""
+    """The journal cannot be opened, read or written; the outcome is that of what should have been noted."""
 
     code = "journal"
+
+    def __init__(self, problem: str, *, subject: str = "", hint: str = "", outcome: Outcome = "nothing done") -> None:
+        super().__init__(problem, subject=subject, hint=hint)
+        self.outcome = outcome

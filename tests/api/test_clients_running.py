@@ -9,10 +9,12 @@ import httpx
 import PIL.Image
 import pytest
 
-from hemato_lab.api import CallbackReceiver
+from hemato_lab.api import CallbackReceiver, FileList, ServiceWarning
 from hemato_lab.errors import (
     ConfigError,
+    ConnectionFailedError,
     DeadlineError,
+    ForbiddenError,
     InsecureAddressError,
     LockedError,
     NotFoundError,
@@ -22,18 +24,18 @@ from hemato_lab.errors import (
     StudyClosedError,
     StudyError,
     StudyFailedError,
+    TransportError,
     UnavailableError,
 )
 from hemato_lab.formats import open_smear
 from hemato_lab.formats.stored import file_id_of
 from tests.api.conftest import POLICY
-from tests.api.fake_service import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.api.conftest import Api
-    from tests.api.fake_service import Received
+    from tests.api.fake_service import Answer, Received
 
 FILES = [b"\xff\xd8\xff\xe0" + f"picture {number}".encode() for number in range(3)]
 IDS = tuple(file_id_of(content) for content in FILES)
@@ -78,20 +80,30 @@ def test_tasks_have_names(api: Api, tasks: Any) -> None:
     assert api.asked() == []
 
 
-@pytest.mark.parametrize("url", ["http://lab.example/hook", "https://user:word@lab.example/hook", "lab.example"])
-def test_a_callback_comes_over_https(api: Api, url: str) -> None:
+def test_a_callback_comes_over_https(api: Api) -> None:
     study_id = api.study()
     with pytest.raises(InsecureAddressError):
-        api.call("request_tasks", study_id, callback_url=url)
+        api.call("request_tasks", study_id, callback_url="http://lab.example/hook")
     assert api.asked("/tasks") == []
 
 
 def test_a_lost_answer_has_the_status_read_before_tasks_are_asked_for_again(api: Api) -> None:
+    api.service.polls_until_ready = 0
     study_id = api.study()
     api.lose_answer()
     assert api.call("request_tasks", study_id).tasks == ["pbs_v1"]
     assert [one.path.rpartition("/")[2] for one in api.asked()[1:]] == ["tasks", "status"]
     assert api.service.studies[study_id].tasks_requested == 1
+
+
+def test_a_status_that_proves_nothing_has_them_asked_for_again(api: Api) -> None:
+    """``queued`` may be said of a study without tasks, too; one that has them refuses to be asked again."""
+    study_id = api.study()
+    api.lose_answer()
+    assert api.call("request_tasks", study_id).tasks == ["pbs_v1"]
+    assert [one.path.rpartition("/")[2] for one in api.asked()[1:]] == ["tasks", "status", "tasks"]
+    assert api.service.studies[study_id].tasks == ["pbs_v1"]
+    assert api.call("studies")[0].state == "tasks accepted"
 
 
 def test_a_request_that_was_lost_is_made_again_once_the_status_tells(api: Api) -> None:
@@ -111,9 +123,10 @@ def test_a_request_that_certainly_was_not_heard_is_made_again_at_once(api: Api) 
 
 def test_after_a_crash_in_the_middle_the_status_tells(open_api: Callable[..., Api]) -> None:
     api = open_api(policy=replace(POLICY, attempts=1))
+    api.service.polls_until_ready = 0
     study_id = api.study()
     api.lose_answer()
-    with pytest.raises(Exception, match="connection broke"):
+    with pytest.raises(ConnectionFailedError):
         api.call("request_tasks", study_id)
     with api.another() as later:
         assert later.call("request_tasks", study_id).pbs_study_id == study_id
@@ -146,11 +159,11 @@ def test_wait_for_one_that_fails(api: Api) -> None:
 def test_wait_no_longer_than_the_deadline(api: Api) -> None:
     api.service.polls_until_ready = NEVER
     study_id = asked_for(api)
-    with pytest.raises(DeadlineError, match="not ready after 0.2 s: processing"):
+    with pytest.raises(DeadlineError, match=r"not ready after 0\.2 s: "):
         api.call("wait", study_id, deadline_s=0.2)
-    assert len(api.asked("/status")) > 2
     if api.moved is not None:
-        assert sum(api.moved.waits) < 0.2
+        assert sum(api.moved.waits) == pytest.approx(0.2)
+        assert len(api.asked("/status")) > 8
     api.service.polls_until_ready = 0
     assert api.call("wait", study_id).is_ready, "waiting goes on"
 
@@ -176,14 +189,16 @@ def test_errors_that_may_pass_are_waited_out(open_api: Callable[..., Api]) -> No
         api.call("wait", study_id)
 
 
-def test_a_callback_cuts_the_pause_short(open_api: Callable[..., Api]) -> None:
+@pytest.mark.parametrize("workflow", [1, 2])
+def test_a_callback_cuts_the_pause_short(open_api: Callable[..., Api], workflow: int) -> None:
     """A pause would be 10 s, and after it there was no time for another."""
     policy = replace(POLICY, poll_first_s=10.0, poll_longest_s=10.0)
     with CallbackReceiver() as receiver:
         api = open_api(policy=policy, callbacks=receiver)
-        study_id = asked_for(api)
+        listed = FileList.of(["https://lab.example/1.png"], peripheral_blood_sample_id="sample-7")
+        study_id = asked_for(api) if workflow == 1 else api.call("submit", files=listed).pbs_study_id
         url = api.service.studies[study_id].callback_url
-        assert url.startswith(f"{receiver.base_url}/{study_id}/")
+        assert url.startswith(f"{receiver.base_url}/{study_id if workflow == 1 else 'sample-7'}/")
 
         def call_back(received: Received) -> Answer:
             answer = api.service.process(received)
@@ -192,7 +207,7 @@ def test_a_callback_cuts_the_pause_short(open_api: Callable[..., Api]) -> None:
 
         api.answer(call_back, call_back)
         assert api.call("wait", study_id, deadline_s=15.0).is_ready
-        assert api.moved is None or api.moved.waits == []
+        assert api.moved is None or sum(api.moved.waits) == 0.0
         assert httpx.post(url, trust_env=False).status_code == 410, "the study has ended"
 
 
@@ -221,7 +236,7 @@ def test_report_before_it_is_ready(api: Api) -> None:
     with pytest.raises(ReportNotReadyError) as caught:
         api.call("report", study_id)
     assert caught.value.retryable
-    assert len(api.asked("/report")) < 10
+    assert len(api.asked("/report")) == 1, "a 404 is never tried again by itself (section 4)"
 
 
 @pytest.mark.parametrize("change", ["more", "fewer", "other"])
@@ -248,6 +263,19 @@ def test_a_report_of_another_study_is_none(api: Api) -> None:
     assert api.call("report", mine).pbs_study_id == mine
 
 
+def test_a_count_that_is_not_that_of_the_places_is_warned_of(api: Api) -> None:
+    study_id = asked_for(api)
+    api.call("wait", study_id)
+
+    def miscounted(received: Received) -> Answer:
+        answer = api.service.process(received)
+        return replace(answer, body=answer.body.replace(b'"count": "1"', b'"count": "2"'))
+
+    api.answer(miscounted)
+    with pytest.warns(ServiceWarning, match="ring trophozoite has a count of 2 and 1 places"):
+        assert api.call("report", study_id).morphological_findings["ring trophozoite"].count == "2"
+
+
 # Runs
 
 
@@ -259,7 +287,9 @@ def test_run_from_a_smear_to_its_report(api: Api) -> None:
     done = api.call("run", smear)
     (study,) = api.service.studies.values()
     assert (study.study_id, study.tags, study.tasks) == (done.pbs_study_id, {"batch": "7"}, ["pbs_v1"])
-    assert dict(done.files) == {field.name: field.file_id for field in smear.fields}
+    assert [(one.name, one.file_id, one.remote_ids) for one in done.files] == [
+        (field.name, field.file_id, (field.file_id,)) for field in smear.fields
+    ]
     assert set(done.report.file_ids) == set(study.files) == {field.file_id for field in smear.fields}
     assert (done.report.pbs_study_id, done.tasks, done.resumed) == (done.pbs_study_id, ("pbs_v1",), False)
     assert done.service == api.client._endpoint.base_url
@@ -278,16 +308,29 @@ def test_run_again_fetches_the_report_again(api: Api) -> None:
     assert len({first.pbs_study_id, *(one.pbs_study_id for one in others)}) == 3
 
 
-def test_run_goes_on_where_it_stopped(open_api: Callable[..., Api]) -> None:
-    api = open_api(policy=replace(POLICY, attempts=1))
-    api.service.polls_until_ready = NEVER
-    with pytest.raises(DeadlineError):
-        api.call("run", FILES, deadline_s=0.5)
-    api.service.polls_until_ready = 0
+def test_start_now_and_fetch_later(api: Api) -> None:
+    started = api.call("start", FILES)
+    assert [one.path.rpartition("/")[2] for one in api.asked()] == ["pbs", "files", "files", "files", "tasks"]
+    assert api.call("start", FILES) == started
+    assert len(api.asked()) == 5, "what was started is not started again"
+    assert api.call("wait", started).is_ready
+    assert api.call("status", started).is_ready
+    assert api.call("report", started).pbs_study_id == started.pbs_study_id
+    done = api.call("run", FILES)
+    assert (done.pbs_study_id, done.resumed) == (started.pbs_study_id, True)
+
+
+@pytest.mark.parametrize("steps", range(1, 7))
+def test_run_goes_on_where_it_stopped(api: Api, steps: int) -> None:
+    api.answer(*[api.service.process] * steps, api.service.error(403, "forbidden"))
+    with pytest.raises(ForbiddenError):
+        api.call("run", FILES, parallel=1)
+    assert len(api.asked()) == steps + 1
     done = api.call("run", FILES)
     assert done.resumed
-    assert len(api.service.studies) == 1
-    assert (len(api.asked("/files")), len(api.asked("/tasks"))) == (3, 1)
+    (study,) = api.service.studies.values()
+    assert {stored.received for stored in study.files.values()} == {1}
+    assert study.tasks_requested == 1
 
 
 def test_run_afresh(api: Api) -> None:
@@ -308,9 +351,7 @@ def test_run_of_a_study_that_failed_begins_anew(api: Api) -> None:
 
 
 def test_run_of_a_study_that_the_service_forgot_says_so(api: Api) -> None:
-    api.service.polls_until_ready = NEVER
-    with pytest.raises(DeadlineError):
-        api.call("run", FILES, deadline_s=0.5)
+    api.call("start", FILES)
     api.service.studies.clear()
     with pytest.raises(StudyError, match="no longer knows this study") as caught:
         api.call("run", FILES)
@@ -337,9 +378,10 @@ def test_run_tells_of_progress_and_packs(api: Api) -> None:
     done = api.call("run", FILES, zip_above=1, progress=lambda *bytes_: told.append(bytes_))
     (asked,) = api.asked("/files")
     assert asked.headers["content-type"] == "application/zip"
-    assert told == [(0, len(asked.body)), (len(asked.body),) * 2]
+    total = sum(map(len, FILES))
+    assert told == [(0, total), (total, total)]
     assert done.report.file_ids == IDS
-    assert dict(done.files) == {"fields_001.zip": IDS[0]}
+    assert tuple(one.file_id for one in done.files) == IDS
 
 
 def test_run_is_patient_until_its_deadline(open_api: Callable[..., Api]) -> None:
@@ -347,5 +389,6 @@ def test_run_is_patient_until_its_deadline(open_api: Callable[..., Api]) -> None
     api.answer(*[api.service.error(503, "unavailable")] * 4)
     assert not api.call("run", FILES).resumed
     api.answer(*[api.service.error(503, "unavailable")] * 400)
-    with pytest.raises(UnavailableError):
+    # Where time passes, it may be over in the middle of a try, which then is one of unknown outcome.
+    with pytest.raises(UnavailableError if api.moved else (UnavailableError, TransportError)):
         api.call("run", FILES[:1], deadline_s=0.3)

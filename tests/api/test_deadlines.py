@@ -12,14 +12,14 @@ import random
 import socket
 import threading
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from hemato_lab.api import AsyncClient, Client, Journal, Policy, Timeouts, TokenAuth
-from hemato_lab.errors import ConnectionFailedError, DeadlineError, HematoError, TimedOutError
+from hemato_lab.errors import ConnectionFailedError, DeadlineError, ForbiddenError, HematoError, TimedOutError
 from tests.api.fake_service import FakeService
 from tests.api.loopback import Behaviour, LoopbackServer
 
@@ -246,16 +246,18 @@ def test_several_addresses_share_the_time_of_connecting(caller: Caller, monkeypa
 
 
 def test_the_last_of_several_addresses_gets_its_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first takes no connection, the second refuses it, the third is the service."""
+    """The first takes no connection, the second refuses it, the third is the service, and is asked soon enough."""
     with full() as first, ExitStack() as opened:
         port = int(first.rpartition(":")[2])
         numbered_hosts(monkeypatch, port)
         listener = opened.enter_context(socket.create_server(("127.0.0.3", port)))
         answered = threading.Thread(target=answer_once, args=[listener])
         answered.start()
-        policy = Policy(attempts=1, timeouts=Timeouts(connect=1.0))
+        policy = Policy(attempts=1, timeouts=Timeouts(connect=1.5))
         with Client(base_url=f"http://localhost:{port}", policy=policy, journal=tmp_path / "j.sqlite3") as api:
+            began = time.monotonic()
             assert api.heartbeat().heartbeat == "here"
+            assert time.monotonic() - began < 1.4
         answered.join()
 
 
@@ -265,6 +267,78 @@ def answer_once(listener: socket.socket) -> None:
         connection.recv(65536)
         body = b'{"heartbeat": "here"}'
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+
+
+@contextmanager
+def head_of(*pieces: tuple[float, bytes]) -> Iterator[str]:
+    """A server whose answers begin with these bytes, each after so many seconds, over and over, and never end."""
+    over = threading.Event()
+
+    def talk(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection, suppress(OSError):
+            connection.recv(65536)
+            while not over.is_set():
+                for seconds, piece in pieces:
+                    over.wait(seconds)
+                    connection.sendall(piece)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        talking = threading.Thread(target=talk, args=[listener])
+        talking.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            over.set()
+            talking.join()
+
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+def test_a_server_that_says_something_all_the_time(caller: Caller) -> None:
+    """No wait for a piece is ever long."""
+    caller.assert_ends(lambda: head_of((0.0, CONTINUE)), Policy(call_s=0.4), heartbeat, DeadlineError, 0.4)
+
+
+def test_a_server_that_falls_silent_shortly_before_the_deadline(caller: Caller) -> None:
+    """The last wait is no longer than what is left."""
+    caller.assert_ends(
+        lambda: head_of((0.55, CONTINUE), (5.0, CONTINUE)), Policy(call_s=0.6), heartbeat, DeadlineError, 0.6
+    )
+
+
+@contextmanager
+def slow_reader() -> Iterator[str]:
+    """A server that takes a request at 10 MiB/s and then refuses it."""
+
+    def take(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            left = len(BIG)
+            while left > 0:
+                time.sleep(0.025)
+                taken = connection.recv(min(left, 256 * 1024), socket.MSG_WAITALL)
+                if not taken:
+                    return
+                left -= len(taken)
+            connection.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 256 * 1024)
+        taking = threading.Thread(target=take, args=[listener])
+        taking.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        taking.join()
+
+
+def test_a_long_request_may_take_longer_than_a_piece_of_it(caller: Caller) -> None:
+    """The time of writing is one without any progress, in both clients."""
+    policy = Policy(attempts=1, timeouts=Timeouts(write=0.5), upload_s=60)
+    with slow_reader() as url:
+        ended = caller.end_of(url, policy, upload)
+    assert type(ended.error) is ForbiddenError
+    assert ended.seconds > 0.6
 
 
 def test_all_tries_and_their_waits_are_within_the_deadline(caller: Caller) -> None:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import jwt
 import pytest
-from pydantic import SecretStr
 
 from hemato_lab.api import KeyAuth, PasswordAuth
 from hemato_lab.errors import (
@@ -74,9 +73,9 @@ def test_login(wire: Wire, connect: Callable[..., Client], options: dict[str, An
     wire.assert_asked("POST", "https://us.api.hemato.ai/pbs", {}, token=token)
 
 
-def test_what_a_login_answers(wire: Wire, client: Client) -> None:
+def test_what_a_login_answers(wire: Wire, connect: Callable[..., Client]) -> None:
     wire.will_answer(202, LOGGED_IN)
-    login = client._runner.run(client._service.caller.log_in("ali@example.com", SecretStr(PASS_SHA_256)))
+    login = connect(auth=PasswordAuth("ali@example.com", pass_hash=PASS_SHA_256)).login()
     assert login.login_timestamp == "1682945428455621477"
     assert login.session_token.get_secret_value() == "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9E....."
     assert login.user.model_dump() == LOGGED_IN["results"]["user"]

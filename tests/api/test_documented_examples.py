@@ -6,6 +6,7 @@ Where the document errs, as api/DECISIONS.md reads it; the rows are named.
 from __future__ import annotations
 
 import json
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -132,26 +133,35 @@ def test_upload(wire: Wire, client: Client, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "sort",
+    ("suffix", "content_type", "start"),
     [
         (".jpeg", "image/jpeg", b"\xff\xd8\xff\xe0"),
         (".jpg", "image/jpeg", b"\xff\xd8\xff\xe0"),
         (".png", "image/png", b"\x89PNG\r\n\x1a\n"),
-        (".zip", "application/zip", b"PK\x03\x04"),
     ],
 )
-def test_upload_of_each_type(wire: Wire, client: Client, tmp_path: Path, sort: tuple[str, str, bytes]):
-    suffix, content_type, start = sort
-    path = tmp_path / f"field{suffix}"
-    path.write_bytes(start + b"rest")
-    results = {"pbs_study_id": STUDY, "file_id": file_id_of(start + b"rest")}
-    members = {"file_ids": [RECEIVED["results"]["file_id"]]} if suffix == ".zip" else {}  # row 13
-    wire.will_answer(201, {"status": 201, "results": results | members})
-    known = client.upload(STUDY, path)
+def test_upload_of_each_type(wire: Wire, client: Client, suffix: str, content_type: str, start: bytes) -> None:
+    folder = client.journal.path.parent
+    (folder / f"field{suffix}").write_bytes(start + b"rest")
+    file_id = file_id_of(start + b"rest")
+    wire.will_answer(201, {"status": 201, "results": {"pbs_study_id": STUDY, "file_id": file_id}})
+    assert client.upload(STUDY, folder / f"field{suffix}") == {file_id: (file_id,)}
+    wire.assert_asked("POST", f"https://us.api.hemato.ai/pbs/{STUDY}/files?file_name=field{suffix}", start + b"rest")
     assert wire.last.headers["content-type"] == content_type
-    assert wire.last.url.params["file_name"] == f"field{suffix}"
-    assert wire.last.content == start + b"rest"
-    assert known == {results["file_id"]: tuple(members.get("file_ids", [results["file_id"]]))}
+
+
+def test_upload_of_an_archive(wire: Wire, client: Client, tmp_path: Path) -> None:
+    images = [b"\xff\xd8\xff\xe0 one", b"\x89PNG\r\n\x1a\n two"]
+    with zipfile.ZipFile(tmp_path / "fields.zip", "w") as archive:
+        for number, image in enumerate(images):
+            archive.writestr(f"{number}.png", image)
+    content = (tmp_path / "fields.zip").read_bytes()
+    ids = [file_id_of(image) for image in images]
+    results = {"pbs_study_id": STUDY, "file_id": file_id_of(content), "file_ids": ids}  # row 13
+    wire.will_answer(201, {"status": 201, "results": results})
+    assert client.upload(STUDY, tmp_path / "fields.zip") == {one: (one,) for one in ids}
+    wire.assert_asked("POST", f"https://us.api.hemato.ai/pbs/{STUDY}/files?file_name=fields.zip", content)
+    assert wire.last.headers["content-type"] == "application/zip"
 
 
 def test_tasks(wire: Wire, client: Client) -> None:

@@ -17,6 +17,7 @@ from hemato_lab.api import archives
 from hemato_lab.api.archives import packed
 from hemato_lab.api.files import UploadFile, files_of, suffix_of
 from hemato_lab.errors import (
+    ArchiveError,
     ConfigError,
     ImageTooLargeError,
     IntegrityError,
@@ -33,6 +34,14 @@ PIXELS = np.random.default_rng(0).integers(0, 255, (40, 50, 3), np.uint8)
 def picture(file_format: str) -> bytes:
     stream = io.BytesIO()
     PIL.Image.fromarray(PIXELS).save(stream, file_format)
+    return stream.getvalue()
+
+
+def zipped(members: dict[str, bytes]) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
     return stream.getvalue()
 
 
@@ -56,7 +65,7 @@ def folder(tmp_path: Path) -> Path:
     [
         (JPEG, ".jpg", "image/jpeg"),
         (picture("PNG"), ".png", "image/png"),
-        (b"PK\x03\x04 made up", ".zip", "application/zip"),
+        (zipped({"a.jpg": JPEG}), ".zip", "application/zip"),
     ],
 )
 def test_bytes_go_as_they_are(content: bytes, suffix: str, content_type: str) -> None:
@@ -78,6 +87,7 @@ def test_jpeg_and_png_files_go_byte_for_byte_and_others_as_png(folder: Path) -> 
     assert tiff.suffix == ".png"
     np.testing.assert_array_equal(pixels_of(tiff), PIXELS)
     assert tiff.file_id == hash_of(tiff.load())
+    assert [one.known_as for one in (jpeg, png, tiff)] == [one.file_id for one in open_smear(folder).fields]
 
 
 def test_a_smear_a_folder_and_its_fields_are_the_same_files(folder: Path) -> None:
@@ -95,6 +105,21 @@ def test_pictures_and_arrays_go_as_png_without_loss() -> None:
         assert file.suffix == ".png"
         np.testing.assert_array_equal(pixels_of(file), PIXELS)
         assert file.file_id == hash_of(file.load())
+
+
+def test_an_archive_is_known_by_its_images(tmp_path: Path) -> None:
+    content = zipped({"notes.txt": b"no image", "a.jpg": JPEG, "deep/b.png": picture("PNG")})
+    (tmp_path / "smear.zip").write_bytes(content)
+    for source in (content, tmp_path / "smear.zip"):
+        (file,) = files_of(source)
+        assert (file.load(), file.file_id) == (content, hash_of(content))
+        assert [one.file_id for one in file.images] == [hash_of(JPEG), hash_of(picture("PNG"))]
+        assert [one.load() for one in file.members] == [JPEG, picture("PNG")]
+
+
+def test_a_hostile_archive_is_refused_before_it_is_sent() -> None:
+    with pytest.raises(ArchiveError):
+        files_of(zipped({"../a.jpg": JPEG}))
 
 
 def test_each_content_goes_once_in_order() -> None:
@@ -145,12 +170,13 @@ def test_files_below_the_size_stay_as_they_are() -> None:
 def test_an_archive_holds_the_files_byte_for_byte_under_their_hashes() -> None:
     files = jpegs(10, 20, 30)
     (archive,) = packed(files, 5)
-    assert (archive.suffix, archive.members) == (".zip", tuple(file.file_id for file in files))
+    assert (archive.suffix, archive.members) == (".zip", files)
     assert archive.file_id == hash_of(archive.load())
     with zipfile.ZipFile(io.BytesIO(archive.load())) as opened:
         assert opened.testzip() is None
-        assert [hash_of(opened.read(name)) for name in opened.namelist()] == list(archive.members)
-        assert [f"sha224-i-{Path(name).stem}" for name in opened.namelist()] == list(archive.members)
+        ids = [file.file_id for file in files]
+        assert [hash_of(opened.read(name)) for name in opened.namelist()] == ids
+        assert [f"sha224-i-{Path(name).stem}" for name in opened.namelist()] == ids
 
 
 def test_archives_are_made_alike_each_time() -> None:
@@ -158,7 +184,7 @@ def test_archives_are_made_alike_each_time() -> None:
 
 
 def test_an_archive_is_not_packed_again() -> None:
-    given_archive = files_of(b"PK\x03\x04 made up")
+    given_archive = files_of(zipped({"a.jpg": JPEG}))
     made = packed((*jpegs(10, 20), *given_archive), 0)
     assert [file.suffix for file in made] == [".zip", ".zip"]
     assert made[1] == given_archive[0]
@@ -170,8 +196,6 @@ def test_no_archive_is_larger_than_it_may_be_and_no_file_is_left_out(sizes: list
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(archives, "LARGEST_ARCHIVE", 100)
         made = packed(files, 0)
-    inside = {file.file_id: file.size for file in files}
-    found = [one for file in made for one in (file.members or (file.file_id,))]
-    assert found == [file.file_id for file in files]
+    assert [one for file in made for one in (file.members or (file,))] == list(files)
     for file in made:
-        assert sum(inside[one] for one in file.members or (file.file_id,)) <= 100 or not file.members
+        assert sum(one.size for one in file.members) <= 100

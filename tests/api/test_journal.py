@@ -27,9 +27,13 @@ def journal(tmp_path: Path):
         yield opened
 
 
+def begun(journal: Journal, request_id: str, now: float, run_key: str = "", key: str = "key") -> None:
+    journal.begin_try(request_id, SERVICE, run_key=run_key, idempotency_key=key, workflow=1, now=now)
+
+
 def made(journal: Journal, study: JournalledStudy, run_key: str = "") -> bool:
     request_id = f"request of {study.study_id}"
-    journal.begin_try(request_id, study.service, run_key, study.workflow, study.created_at)
+    begun(journal, request_id, study.created_at, run_key)
     return journal.add_study(request_id, study, run_key)
 
 
@@ -43,7 +47,7 @@ def test_a_study_is_found_again_with_all_that_is_known_of_it(journal: Journal) -
 
 def test_a_study_is_added_once(journal: Journal) -> None:
     assert made(journal, STUDY)
-    journal.begin_try("later", SERVICE, "", 1, 101.0)
+    begun(journal, "later", 101.0)
     assert not journal.add_study("later", replace(STUDY, tags={}))
     assert journal.study(SERVICE, "study-1") == STUDY
     assert [one.request_id for one in journal.possible_orphans()] == ["later"]
@@ -51,7 +55,7 @@ def test_a_study_is_added_once(journal: Journal) -> None:
 
 def test_a_try_is_a_possible_orphan_until_its_outcome_is_known(journal: Journal) -> None:
     for number, request_id in enumerate(("unknown", "refused", "made", "died")):
-        journal.begin_try(request_id, SERVICE, "", 1, float(number))
+        begun(journal, request_id, float(number))
     journal.end_try("unknown", "unknown")
     journal.end_try("refused", "refused")
     journal.add_study("made", STUDY)
@@ -59,9 +63,26 @@ def test_a_try_is_a_possible_orphan_until_its_outcome_is_known(journal: Journal)
     assert journal.possible_orphans("https://us.api.hemato.ai") == []
 
 
+def test_a_settled_orphan_is_listed_no_more(journal: Journal) -> None:
+    begun(journal, "lost", 1.0)
+    assert journal.settle("lost")
+    assert not journal.settle("lost")
+    assert journal.possible_orphans() == []
+
+
+def test_the_key_of_a_run_is_that_of_its_latest_unknown_try(journal: Journal) -> None:
+    assert journal.unknown_key(SERVICE, "run") is None
+    begun(journal, "first", 1.0, "run", "key-1")
+    begun(journal, "second", 2.0, "run", "key-2")
+    begun(journal, "another's", 3.0, "another", "key-3")
+    assert journal.unknown_key(SERVICE, "run") == "key-2"
+    journal.end_try("second", "refused")
+    assert journal.unknown_key(SERVICE, "run") == "key-1"
+
+
 def test_the_latest_study_of_a_run_counts(journal: Journal) -> None:
     made(journal, STUDY, "run")
-    made(journal, replace(STUDY, study_id="study-2", created_at=200.0), "run")
+    made(journal, replace(STUDY, study_id="study-2", created_at=50.0), "run")  # the clock went back
     found = journal.study_of_run(SERVICE, "run")
     assert found is not None
     assert found.study_id == "study-2"
@@ -87,11 +108,11 @@ def test_states_and_tasks_are_kept(journal: Journal) -> None:
 
 
 def test_acknowledged_files_keep_their_order_and_ids(journal: Journal) -> None:
-    journal.acknowledge(SERVICE, "study-1", "b", ["b"], size=1, now=1.0)
-    journal.acknowledge(SERVICE, "study-1", "a", ["a1", "a2"], size=1, now=2.0)
-    journal.acknowledge(SERVICE, "study-2", "c", ["c"], size=1, now=3.0)
+    journal.acknowledge(SERVICE, "study-1", {"b": (["b"], 1)}, 1.0)
+    journal.acknowledge(SERVICE, "study-1", {"a": (["a1", "a2"], 1), "d": (["d"], 1)}, 2.0)
+    journal.acknowledge(SERVICE, "study-2", {"c": (["c"], 1)}, 3.0)
     found = journal.acknowledged(SERVICE, "study-1")
-    assert list(found.items()) == [("b", ("b",)), ("a", ("a1", "a2"))]
+    assert list(found.items()) == [("b", ("b",)), ("a", ("a1", "a2")), ("d", ("d",))]
 
 
 def test_what_is_written_is_there_for_another_process(journal: Journal) -> None:
@@ -124,7 +145,7 @@ def test_what_is_no_journal_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no database at all, but long enough to look at " * 20)
     (tmp_path / "folder").mkdir()
     for name in ("text", "folder", "text/below"):
-        with pytest.raises(JournalError, match="cannot be opened"):
+        with pytest.raises(JournalError, match=r"cannot be (opened|written)"):
             Journal(tmp_path / name)
 
 
@@ -138,9 +159,52 @@ def test_a_newer_journal_is_left_alone(tmp_path: Path) -> None:
         Journal(path)
 
 
+def test_another_database_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "other.sqlite3"
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE theirs (value)")
+    connection.close()
+    before = path.read_bytes()
+    with pytest.raises(JournalError, match="is another database"):
+        Journal(path)
+    assert path.read_bytes() == before
+
+
+def test_many_processes_make_one_journal_at_the_same_time(tmp_path: Path) -> None:
+    program = "import sys; from hemato_lab.api import Journal; Journal(sys.argv[1]).close()"
+    command = [sys.executable, "-c", program, str(tmp_path / "journal.sqlite3")]
+    processes = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) for _ in range(4)]  # noqa: S603
+    assert [(process.communicate()[1], process.returncode) for process in processes] == [(b"", 0)] * 4
+
+
+def test_an_interrupted_write_leaves_the_journal_usable(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupting:
+        def __init__(self, connection: sqlite3.Connection, at: str) -> None:
+            self._connection, self._at = connection, at
+
+        def execute(self, statement: str, *values: object) -> object:
+            done = self._connection.execute(statement, *values)
+            if statement.startswith(self._at):
+                raise KeyboardInterrupt
+            return done
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self._connection, name)
+
+    real = journal._connection
+    for at in ("BEGIN", "INSERT", "COMMIT"):
+        monkeypatch.setattr(journal, "_connection", Interrupting(real, at))
+        with pytest.raises(KeyboardInterrupt):
+            begun(journal, f"interrupted at {at}", 1.0)
+        monkeypatch.setattr(journal, "_connection", real)
+        assert not real.in_transaction
+    begun(journal, "afterwards", 2.0)
+    assert {one.request_id for one in journal.possible_orphans()} == {"interrupted at COMMIT", "afterwards"}
+
+
 def test_a_closed_journal_says_so(journal: Journal) -> None:
     journal.close()
-    with pytest.raises(JournalError, match="cannot be read"):
+    with pytest.raises(JournalError, match="was closed"):
         journal.studies()
 
 

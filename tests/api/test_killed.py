@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hemato_lab.api import Journal
+from hemato_lab.api.runners import BlockingRunner
 from hemato_lab.formats.stored import file_id_of
 from tests.api import killed
 from tests.api.fake_service import FakeService
@@ -66,18 +67,18 @@ def received(study) -> dict[str, int]:
     return {file_id: stored.received for file_id, stored in study.files.items()}
 
 
-def test_the_points_reach_from_the_first_step_to_the_last(tmp_path: Path) -> None:
+def test_the_points_reach_from_the_first_step_to_the_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Were the run longer than the points, its end would never be tried."""
     service = FakeService()
     service.static_tokens.add(killed.TOKEN)
     with LoopbackServer(service) as server, killed.client(server.url, str(tmp_path / "journal.sqlite3")) as api:
-        count, do = 0, api._runner._do
+        count, do = 0, BlockingRunner._do
 
-        def counted(effect):
+        def counted(runner, effect):
             nonlocal count
             count += 1
-            return do(effect)
+            return do(runner, effect)
 
-        api._runner._do = counted
+        monkeypatch.setattr(BlockingRunner, "_do", counted)
         api.run(killed.FILES, tags=killed.TAGS, parallel=1)
     assert POINTS <= count <= POINTS + 3

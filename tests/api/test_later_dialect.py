@@ -139,6 +139,7 @@ def test_run_to_the_task_s_report(open_api: Callable[..., Api]) -> None:
 
 def test_tasks_whose_answer_was_lost_are_asked_for_once(open_api: Callable[..., Api]) -> None:
     api = open_api(dialect="2024")
+    api.service.polls_until_ready = 0
     study_id = api.study()
     api.lose_answer()
     assert api.call("request_tasks", study_id, [TASK]).tasks == [TASK]

@@ -179,7 +179,7 @@ def test_heartbeat_needs_no_credentials(command, server, monkeypatch) -> None:
     ("arguments", "code", "words"),
     [
         (["--region", "mars"], 2, "is no region"),
-        (["--base-url", "http://example.com"], 2, "plain http is refused"),
+        (["--base-url", "http://example.com"], 2, "plain http to example.com is refused"),
         (["--base-url", "http://127.0.0.1:9"], 7, "no connection could be made"),
         (["--dialect", "klingon"], 2, "is no dialect"),
     ],

@@ -1,5 +1,7 @@
 """``hemato-lab remote``: the Hemato.AI Diagnostic API from a terminal or a night batch."""
 
+import logging
+
 import typer
 
 from hemato_lab.cli.remote.account import heartbeat, hello, keygen, login, logout
@@ -11,6 +13,19 @@ remote = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+
+
+@remote.callback()
+def _show_what_goes_on() -> None:
+    """Tell on standard error of tries that failed, and how far a study is: a silent minute looks like a hang."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("hemato-lab: %(message)s"))
+    logger = logging.getLogger("hemato_lab.api")
+    logger.handlers[:] = [handler]
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+
+
 for _command in (login, logout, hello, heartbeat, keygen, submit, status, report, run, studies):
     remote.command()(_command)
 

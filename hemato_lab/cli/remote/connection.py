@@ -24,11 +24,14 @@ if TYPE_CHECKING:
     from hemato_lab.api.requests import Dialect as DialectName
 
 TOKEN_VARIABLE: Final = "HEMATO_LAB_TOKEN"  # noqa: S105 (the name of the variable that holds it)
+REGION_VARIABLE: Final = "HEMATO_LAB_REGION"
+ADDRESS_VARIABLE: Final = "HEMATO_LAB_BASE_URL"
+# Not variables of the options themselves: a region that is named must win over an address of the environment.
 Region = Annotated[
-    str | None, typer.Option(envvar="HEMATO_LAB_REGION", help="dev, qa, us, ca or eu; there is no default.")
+    str | None, typer.Option(help=f"dev, qa, us, ca or eu; there is no default, but {REGION_VARIABLE} can name it.")
 ]
 BaseURL = Annotated[
-    str | None, typer.Option("--base-url", envvar="HEMATO_LAB_BASE_URL", help="Another address, as that of a twin.")
+    str | None, typer.Option("--base-url", help=f"Another address, as that of a twin; or {ADDRESS_VARIABLE}.")
 ]
 Dialect = Annotated[str, typer.Option(help="documented, or 2024 for the vendor's later material.")]
 Key = Annotated[str | None, typer.Option(envvar="HEMATO_LAB_KEY", help="File of the private key to sign tokens with.")]
@@ -56,11 +59,18 @@ class Connection:
     proxies: Proxies = False
 
     @property
+    def place(self) -> tuple[str | None, str | None]:
+        """Region and address: those of the options, or where none is given those of the environment."""
+        if self.region is not None or self.base_url is not None:
+            return self.region, self.base_url
+        return os.environ.get(REGION_VARIABLE), os.environ.get(ADDRESS_VARIABLE)
+
+    @property
     def address(self) -> str:
         """Base address of the service; raises RegionError where none is named."""
         from hemato_lab.api.regions import endpoint
 
-        return endpoint(self.region, self.base_url, demo=self.dialect == "2024").base_url
+        return endpoint(*self.place, demo=self.dialect == "2024").base_url
 
     def client(self, *, authenticated: bool = True, auth: Authentication | None = None) -> Client:
         """Return a client; with credentials of the options, the environment, or the last login, in this order.
@@ -72,9 +82,10 @@ class Connection:
         """
         from hemato_lab.api import Client
 
+        region, base_url = self.place
         return Client(
-            self.region,
-            base_url=self.base_url,
+            region,
+            base_url=base_url,
             auth=(auth or self._authentication()) if authenticated else None,
             dialect=cast("DialectName", self.dialect),
             ca_file=self.ca_file,

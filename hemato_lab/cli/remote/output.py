@@ -13,7 +13,7 @@ from hemato_lab.report import RESEARCH_USE_NOTICE
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from hemato_lab.api import JournalledStudy, PossibleOrphan
+    from hemato_lab.api import JournalledStudy, PossibleOrphan, TaskReport
     from hemato_lab.report import Report
 
 
@@ -39,9 +39,21 @@ def print_report(report: Report) -> None:
     print_pairs("Report", {"study": report.pbs_study_id, "files": len(report.file_ids)})
     for table in (tables.statistics(report), conclusions.findings(report), conclusions.considerations(report)):
         if table.rows:
-            print_table(table.caption, table.head, table.rows)
+            filled = [column for column in range(len(table.head)) if any(row[column] for row in table.rows)]
+            head = tuple(table.head[column] for column in filled)
+            rows = tuple(tuple(row[column] for column in filled) for row in table.rows)
+            print_text("")
+            print_table(table.caption, head, rows)
+    print_text("")
     if report.pathology_report:
         print_text(f"{report.pathology_report}\n")
+    print_notice()
+
+
+def print_task_report(task: str, report: TaskReport) -> None:
+    """Print what a task of the later dialect came to."""
+    counts = {"positive": f"{report.positive_count:g}", "negative": f"{report.negative_count:g}"}
+    print_pairs(task, {"conclusion": report.conclusion, **counts})
     print_notice()
 
 

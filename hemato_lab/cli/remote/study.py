@@ -13,7 +13,14 @@ from hemato_lab.cli.output import print_text, progress_bar
 from hemato_lab.cli.places import NOTICE_FILE, RESULTS_FOLDER, folder_name, named_path
 from hemato_lab.cli.remote.account import AsJSON  # noqa: TC001 (typer reads the annotations)
 from hemato_lab.cli.remote.connection import Connection, connected
-from hemato_lab.cli.remote.output import print_json, print_orphans, print_pairs, print_report, print_studies
+from hemato_lab.cli.remote.output import (
+    print_json,
+    print_orphans,
+    print_pairs,
+    print_report,
+    print_studies,
+    print_task_report,
+)
 from hemato_lab.errors import ConfigError
 from hemato_lab.report import RESEARCH_USE_NOTICE
 
@@ -28,6 +35,7 @@ Tag = Annotated[list[str] | None, typer.Option("--tag", help="key=value, never o
 ZipAbove = Annotated[
     float | None, typer.Option(help="Pack the images into ZIP archives when they have more megabytes than this.")
 ]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Make a new study even if these files had one.")]
 Diameter = Annotated[float | None, typer.Option("--rbc-diameter-px", help="Sent along; later material asks for it.")]
 
 
@@ -45,17 +53,28 @@ def submit(
     ] = None,
     task: Task = None,
     tag: Tag = None,
+    fresh: Fresh = False,
     zip_above: ZipAbove = None,
     rbc_diameter_px: Diameter = None,
     as_json: AsJSON = False,
 ) -> None:
-    """Submit a study and print its id without waiting for the report."""
+    """Submit a study and print its id without waiting for the report. Stopped, the same command goes on."""
     if sum(given is not None and given != [] for given in (source, list_url, list_file)) != 1:
         raise ConfigError("give files to upload, or --list-url, or --list-file", subject="submit")
+    if not source and (tag or zip_above is not None or rbc_diameter_px is not None):
+        raise ConfigError("--tag, --zip-above and --rbc-diameter-px are for files to upload", subject="submit")
     with connection.client() as api:
         if source:
-            options: dict[str, Any] = {"zip_above": _bytes(zip_above), "rbc_diameter": rbc_diameter_px}
-            study_id = _uploaded(api, source, task, _tags(tag), shown=not as_json, **options)
+            with progress_bar("uploading", "B", shown=not as_json) as progress:
+                study_id = api.start(
+                    source,
+                    tasks=task,
+                    tags=_tags(tag),
+                    fresh=fresh,
+                    zip_above=_bytes(zip_above),
+                    progress=progress,
+                    rbc_diameter=rbc_diameter_px,
+                ).pbs_study_id
         else:
             study_id = _submitted(api, list_url, list_file, task)
     if as_json:
@@ -64,23 +83,12 @@ def submit(
         print_text(study_id)
 
 
-def _uploaded(
-    api: Client, source: list[str], task: list[str] | None, tags: dict[str, str], *, shown: bool, **options: Any
-) -> str:
-    study_id = api.create(tags).pbs_study_id
-    print(f"hemato-lab: the study is {study_id}", file=sys.stderr)  # so that it is known even if an upload fails
-    with progress_bar("uploading", "B", shown=shown) as progress:
-        api.upload(study_id, source, progress=progress, **options)
-    api.request_tasks(study_id, task)
-    return study_id
-
-
 def _submitted(api: Client, list_url: str | None, list_file: str | None, task: list[str] | None) -> str:
     from hemato_lab.api import FileList
 
     if list_file is not None:
         files = FileList.from_json(_text_of(list_file))
-        return api.submit(files=files).pbs_study_id
+        return api.submit(files=files, tasks=task).pbs_study_id
     address = sys.stdin.readline().strip() if list_url == "-" else list_url
     return api.submit(address, tasks=task).pbs_study_id
 
@@ -105,19 +113,29 @@ def report(
     wait_s: Annotated[
         float | None, typer.Option("--wait", min=0, help="Seconds to wait for it at most; not at all if not given.")
     ] = None,
+    task: Annotated[str | None, typer.Option(help="Whose report; only the later dialect tells them apart.")] = None,
     version: Annotated[int | None, typer.Option(min=1, help="An earlier revision; the latest if not given.")] = None,
     out: Annotated[str | None, typer.Option(help="Write the report as it came to this JSON file.")] = None,
     as_json: AsJSON = False,
 ) -> None:
     """Fetch the report of a study."""
+    path = None if out is None else named_path(out, "--out")
+    of_task = None
     with connection.client() as api:
         if wait_s is not None:
-            api.wait(study, deadline_s=wait_s)
-        found = api.report(study, version)
-    if out is not None:
-        _write(named_path(out, "--out"), found.to_json(indent=2))
+            api.wait(study, task=task, deadline_s=wait_s)
+        if connection.dialect == "2024":
+            of_task = api.task_report(study, task)
+            document = of_task.raw
+        else:
+            found = api.report(study, version)
+            document = found.to_dict()
+    if path is not None:
+        _write(path, _as_json(document))
     if as_json:
-        print_json(found.to_dict())
+        print_json(document)
+    elif of_task is not None:
+        print_task_report(task or "report", of_task)
     else:
         print_report(found)
 
@@ -132,13 +150,16 @@ def run(
     ] = None,
     task: Task = None,
     tag: Tag = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Make a new study even if these files had one.")] = False,
+    fresh: Fresh = False,
     deadline_s: Annotated[float, typer.Option("--deadline", min=1, help="Seconds for all of it.")] = 3600.0,
     zip_above: ZipAbove = None,
     rbc_diameter_px: Diameter = None,
     as_json: AsJSON = False,
 ) -> None:
     """Upload, wait and fetch the report. Stopped or killed, the same command goes on where it was."""
+    more = f"_and_{len(source) - 1}_more" if len(source) > 1 else ""
+    name = f"{folder_name(Path(source[0]).stem)}{more}_remote"
+    folder = None if as_json else _folder(named_path(out, "--out") if out is not None else RESULTS_FOLDER / name)
     with connection.client() as api, progress_bar("uploading", "B", shown=not as_json) as progress:
         found = api.run(
             source,
@@ -150,19 +171,18 @@ def run(
             progress=progress,
             rbc_diameter=rbc_diameter_px,
         )
-    if as_json:
-        print_json(_reports(found.report, found.task_reports))
+    document = _reports(found.report, found.task_reports)
+    if folder is None:
+        print_json(document)
         return
-    name = f"{folder_name(Path(source[0]).name)}_remote"
-    folder = named_path(out, "--out") if out is not None else RESULTS_FOLDER / name
-    _write(folder / "report.json", _as_json(_reports(found.report, found.task_reports)))
+    _write(folder / "report.json", _as_json(document))
     _write(folder / NOTICE_FILE, RESEARCH_USE_NOTICE)
-    print_report(found.report)
-    for name, each in found.task_reports.items():
-        print_pairs(
-            name, {"conclusion": each.conclusion, "positive": each.positive_count, "negative": each.negative_count}
-        )
-    print_text(f"{'An earlier run went on. ' if found.resumed else ''}Written to {folder / 'report.json'}")
+    for each_task, each in found.task_reports.items():
+        print_task_report(each_task, each)
+    if not found.task_reports:
+        print_report(found.report)
+    earlier = "These files had a study already; --fresh makes a new one. " if found.resumed else ""
+    print_text(f"{earlier}Written to {folder / 'report.json'}")
 
 
 @connected
@@ -171,18 +191,21 @@ def studies(
     connection: Connection,
     tag: Tag = None,
     orphans: Annotated[bool, typer.Option("--orphans", help="List calls whose study's id never came back.")] = False,
+    settle: Annotated[str | None, typer.Option(help="X-Request-Id of an orphan that was looked after.")] = None,
     as_json: AsJSON = False,
 ) -> None:
-    """List the studies that were made from this machine; the service has no such list."""
-    with connection.client(authenticated=False) as api:
-        if orphans:
-            lost = api.possible_orphans()
-        else:
-            found = api.studies(_tags(tag))
+    """List the studies that were made from this machine; the service has no such list. Without a region, of all."""
+    from hemato_lab.api import Journal
+
+    service = None if connection.place == (None, None) else connection.address
+    with Journal.of_user() as journal:
+        if settle is not None and not journal.settle(settle):
+            raise ConfigError("is no possible orphan", subject=settle, hint="see --orphans")
+        found: list[Any] = journal.possible_orphans(service) if orphans else journal.studies(service, _tags(tag))
     if as_json:
-        print_json([asdict(one) for one in (lost if orphans else found)])
+        print_json([asdict(one) for one in found])
     elif orphans:
-        print_orphans(lost)
+        print_orphans(found)
     else:
         print_studies(found)
 
@@ -197,6 +220,8 @@ def _tags(tag: list[str] | None) -> dict[str, str]:
     pairs = [each.partition("=") for each in tag or []]
     if not all(key and sign for key, sign, _ in pairs):
         raise ConfigError("is no key=value", subject="--tag", hint="for example --tag batch_id=7")
+    if len({key for key, _, _ in pairs}) != len(pairs):
+        raise ConfigError("gives one key two values", subject="--tag")
     return {key: value for key, _, value in pairs}
 
 
@@ -217,6 +242,16 @@ def _as_json(document: Any) -> str:
     import json
 
     return json.dumps(document, indent=2)
+
+
+def _folder(path: Path) -> Path:
+    """Make the folder for results before anything is sent."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        problem = f"cannot be made: {error.strerror}"
+        raise ConfigError(problem, subject=str(path), hint="choose another folder with --out") from error
+    return path
 
 
 def _write(path: Path, text: str) -> None:
