@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import warnings
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import ValidationError
@@ -40,6 +41,8 @@ from hemato_lab.report import Report
 from hemato_lab.report.document import parse
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hemato_lab.api.messages import Answer, Request
     from hemato_lab.api.redaction import Secrets
 
@@ -368,27 +371,27 @@ def _text(value: Any, reading: Reading) -> str:
     """Return words of the service on one line; cut only once secrets are blotted out, as half a one is not known."""
     if not isinstance(value, str):
         return ""
-    text = value[:_LONGEST_TEXT].encode("utf-8", "replace").decode()  # half a surrogate can be printed nowhere
-    return " ".join(reading.secrets.scrub(text).split())[:_LONGEST_MESSAGE]
+    text = value[: 2 * _LONGEST_TEXT].encode("utf-8", "replace").decode()  # half a surrogate can be printed nowhere
+    return " ".join(reading.secrets.scrub_beginning(text, _LONGEST_TEXT).split())[:_LONGEST_MESSAGE]
 
 
 def _kept(document: dict[str, Any], reading: Reading) -> dict[str, Any]:
     """Return JSON for people to look at: the beginning of it, without secrets."""
-    kept: dict[str, Any] = reading.secrets.scrub_tree(_beginning(document, [_MOST_NODES]))
+    shorten = partial(reading.secrets.scrub_beginning, length=_LONGEST_TEXT)
+    kept: dict[str, Any] = reading.secrets.scrub_tree(_beginning(document, [_MOST_NODES], shorten))
     return kept
 
 
-def _beginning(value: Any, left: list[int], depth: int = 0) -> Any:
+def _beginning(value: Any, left: list[int], shorten: Callable[[str], str], depth: int = 0) -> Any:
     """Return so many values of some JSON as are left, with texts of a moderate length."""
     left[0] -= 1
     if isinstance(value, str):
-        return value[:_LONGEST_TEXT]
+        return shorten(value)
     if isinstance(value, dict) and depth < _DEEPEST:
-        return {
-            str(key)[:_LONGEST_TEXT]: _beginning(item, left, depth + 1) for key, item in value.items() if left[0] > 0
-        }
+        items = ((shorten(str(key)), item) for key, item in value.items() if left[0] > 0)
+        return {key: _beginning(item, left, shorten, depth + 1) for key, item in items}
     if isinstance(value, list) and depth < _DEEPEST:
-        return [_beginning(item, left, depth + 1) for item in value if left[0] > 0]
+        return [_beginning(item, left, shorten, depth + 1) for item in value if left[0] > 0]
     return None if isinstance(value, dict | list) else value
 
 

@@ -81,12 +81,12 @@ class CallbackSigner:
         wall_clock: Callable[[], float] = time.time,
         tolerance_s: float = 60.0,
     ) -> None:
+        self._lifetime_s = lifetime_s  # first, as a traceback that shows variables represents what is not whole
         if not 1 <= lifetime_s <= _LONGEST_LIFETIME_S:
             raise ConfigError("the lifetime of a callback address must be 1 second to 366 days")
         if not 0 <= tolerance_s < math.inf:
             raise ConfigError("the tolerance of a callback address must be a number of seconds, not negative")
         self._keyed = hmac.new(_secret_bytes(secret), _DOMAIN, hashlib.sha256)
-        self._lifetime_s = lifetime_s
         self._tolerance_s = tolerance_s
         self._wall_clock = wall_clock
 

@@ -161,6 +161,10 @@ class FileList(BaseModel):
             warn_of_personal_tags({_PROXY_NUMBER: made.patient_proxy_medical_record_number})
         return made
 
+    def __repr_args__(self) -> Any:
+        """Show no address, whoever asks."""
+        return [("peripheral_blood_sample_id", self.peripheral_blood_sample_id), ("files", len(self.files))]
+
     def __repr__(self) -> str:
         return f"FileList({self.peripheral_blood_sample_id!r}, {len(self.files)} files)"
 

@@ -13,7 +13,7 @@ _SHORTEST: Final = 6
 _SHORTEST_PART: Final = 4
 """Characters of the beginning of a secret, at the end of a text that was cut there."""
 _PARAMETERS: Final = (
-    "x-amz-[a-z-]+|x-goog-[a-z-]+|sig|signature|se|sp|sv|awsaccesskeyid|expires|key-pair-id|policy|token|access_token|"
+    "x-amz-[a-z-]{1,40}|x-goog-[a-z-]{1,40}|sig|signature|se|sp|sv|awsaccesskeyid|expires|key-pair-id|policy|token|access_token|"
     "refresh_token|id_token|session_token|password|passwd|pass_hash|passphrase|secret|client_secret|api_?key"
 )
 _PATTERNS: Final = tuple(
@@ -24,10 +24,16 @@ _PATTERNS: Final = tuple(
         r"(?i)\b(?:proxy-)?authorization[\"']?\s*[:=]\s*[\"']?(?:(?:bearer|basic|digest|token)\s+)?[^\s\"',;<]+",
         r"(?i)\bbearer\s+[^\s\"',;<]+",
         rf"(?i)\b(?:{_PARAMETERS})(?:=|%3d)[^\s\"'&#<]+",
-        r"(?i)\b[a-z][a-z0-9+.-]*://[^\s\"'/?#@<]+@(?:[^\s\"'/?#@<]+@)*",  # who is named in an address
+        r"(?i)\b[a-z][a-z0-9+.-]{0,20}://[^\s\"'/?#@<]+@(?:[^\s\"'/?#@<]+@)*",  # who is named in an address
         r"\b[0-9a-fA-F]{64}\b",  # a SHA-256, as the hash of a password is one
     )
 )
+
+
+_TELLING_KEY: Final = re.compile(
+    r"(?i)token|passw|pass_?hash|passphrase|secret|authori[sz]ation|cookie|api_?key|HY_APP_AUTH"
+)
+"""Names of members whose values are secrets, whatever they look like."""
 
 
 class Secrets:
@@ -92,7 +98,10 @@ class Secrets:
         if isinstance(value, dict | list) and depth > 20:
             return BLOT
         if isinstance(value, dict):
-            return {self.scrub(str(key)): self.scrub_tree(item, depth=depth + 1) for key, item in value.items()}
+            return {
+                self.scrub(str(key)): BLOT if _TELLING_KEY.search(str(key)) else self.scrub_tree(item, depth=depth + 1)
+                for key, item in value.items()
+            }
         if isinstance(value, list):
             return [self.scrub_tree(item, depth=depth + 1) for item in value]
         # A token of digits alone comes back as a number.

@@ -16,7 +16,13 @@ from hemato_lab.api import receiver
 from hemato_lab.api.callbacks import CallbackSigner
 from hemato_lab.api.hints import Hints
 from hemato_lab.api.receiver import CallbackHandler, CallbackReceiver
-from hemato_lab.errors import ForgedCallbackError, InsecureAddressError, ReplayedCallbackError, StaleCallbackError
+from hemato_lab.errors import (
+    ConfigError,
+    ForgedCallbackError,
+    InsecureAddressError,
+    ReplayedCallbackError,
+    StaleCallbackError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -395,5 +401,5 @@ def test_an_unsafe_address_is_refused_before_anything_listens(given: dict[str, A
 
 
 def test_a_port_that_is_taken_says_so(server: CallbackReceiver):
-    with pytest.raises(OSError, match="in use"):
+    with pytest.raises(ConfigError, match="in use"):
         CallbackReceiver(port=urlsplit(server.base_url).port or 0)
