@@ -17,6 +17,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import quote, unquote
 
+from hemato_lab.api.redaction import bare
 from hemato_lab.api.regions import checked_address
 from hemato_lab.errors import (
     ConfigError,
@@ -73,6 +74,7 @@ class CallbackSigner:
 
     __slots__ = ("_keyed", "_lifetime_s", "_tolerance_s", "_wall_clock")
 
+    @bare
     def __init__(
         self,
         *,
@@ -82,11 +84,14 @@ class CallbackSigner:
         tolerance_s: float = 60.0,
     ) -> None:
         self._lifetime_s = lifetime_s  # first, as a traceback that shows variables represents what is not whole
-        if not 1 <= lifetime_s <= _LONGEST_LIFETIME_S:
-            raise ConfigError("the lifetime of a callback address must be 1 second to 366 days")
-        if not 0 <= tolerance_s < math.inf:
-            raise ConfigError("the tolerance of a callback address must be a number of seconds, not negative")
-        self._keyed = hmac.new(_secret_bytes(secret), _DOMAIN, hashlib.sha256)
+        try:
+            if not 1 <= lifetime_s <= _LONGEST_LIFETIME_S:
+                raise ConfigError("the lifetime of a callback address must be 1 second to 366 days")
+            if not 0 <= tolerance_s < math.inf:
+                raise ConfigError("the tolerance of a callback address must be a number of seconds, not negative")
+            self._keyed = hmac.new(_secret_bytes(secret), _DOMAIN, hashlib.sha256)
+        finally:
+            del secret  # a traceback that shows variables shows those of this frame
         self._tolerance_s = tolerance_s
         self._wall_clock = wall_clock
 
@@ -110,6 +115,7 @@ class CallbackSigner:
     def __reduce__(self) -> Any:
         raise TypeError("a signer of callbacks is not pickled, so that its secret lands in no file")
 
+    @bare
     def url(self, base: str, subject: str) -> str:
         """Return a signed address for the service to call.
 
@@ -133,6 +139,7 @@ class CallbackSigner:
         expiry = math.floor(self._wall_clock() + self._lifetime_s)
         return f"{checked}/{quote(subject, safe='')}/{expiry}.{self._signature(subject, expiry)}"
 
+    @bare
     def verify(self, target: str) -> str:
         """Return the subject of an address that was called.
 

@@ -104,6 +104,10 @@ class Caller:
         """Seconds that the service's clock is ahead of ours, learned from its answers."""
         return self._skew_s
 
+    def warn(self, message: str) -> None:
+        """Warn of a contradiction of the service's that can be lived with; its own words may hold our secrets."""
+        warn_of_service(self.secrets.scrub(message))
+
     def claim(self, study_id: str) -> bool:
         """Tell whether an answer is the first of this process to name a new study."""
         with self._lock:
@@ -163,7 +167,7 @@ class Caller:
                 if around.accept is not None:
                     yield from around.accept(request_id, result)
                 for remark in reading.remarks:
-                    warn_of_service(remark)
+                    self.warn(remark)
                 return result  # noqa: TRY300 (an else would come after the accept of another try)
             except HematoError as caught:
                 error = _with_total(caught, total_s, deadline - self.clock.monotonic())

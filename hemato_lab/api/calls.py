@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from hemato_lab.api import requests
-from hemato_lab.api.answers import read, read_bare, read_hello, read_report, read_task_report, warn_of_service
+from hemato_lab.api.answers import read, read_bare, read_hello, read_report, read_task_report
 from hemato_lab.api.auth import PasswordAuth
 from hemato_lab.api.effects import work
 from hemato_lab.api.journal import FAILED, READY
@@ -15,7 +15,7 @@ from hemato_lab.errors import CredentialError, OtherFilesError
 from hemato_lab.report.document import number_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from hemato_lab.api.calling import Caller
     from hemato_lab.api.effects import Operation
@@ -168,7 +168,8 @@ class Calls:
         report = yield from self.caller.call(requests.report(study_id, version), read_report, limit_s=limit_s)
         uploaded = yield from work(self.journal.acknowledged, self.address, study_id)
         _check_files(report, uploaded)
-        _warn_of_counts(report)
+        for remark in _counts_that_differ(report):
+            self.caller.warn(remark)
         return report
 
     def task_report(
@@ -200,10 +201,10 @@ def _check_files(report: Report, uploaded: Mapping[str, tuple[str, ...]]) -> Non
         )
 
 
-def _warn_of_counts(report: Report) -> None:
-    """Warn of findings whose count is not that of their places (api/DECISIONS.md row 20)."""
+def _counts_that_differ(report: Report) -> Iterator[str]:
+    """Tell of findings whose count is not that of their places (api/DECISIONS.md row 20)."""
     for name, finding in report.morphological_findings.items():
         count = number_of(finding.count)
         if finding.heat_map and count is not None and count != len(finding.heat_map):
             places = len(finding.heat_map)
-            warn_of_service(f"{report.pbs_study_id}: {name[:60]} has a count of {finding.count} and {places} places")
+            yield f"{report.pbs_study_id}: {name[:60]} has a count of {finding.count[:20]} and {places} places"

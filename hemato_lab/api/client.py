@@ -13,7 +13,8 @@ from hemato_lab.api.clock import Clock
 from hemato_lab.api.http import AsyncExchange, Exchange, proxy_of_environment
 from hemato_lab.api.journal import Journal
 from hemato_lab.api.policy import Policy
-from hemato_lab.api.regions import endpoint
+from hemato_lab.api.redaction import bare, without_frames
+from hemato_lab.api.regions import Endpoint, endpoint
 from hemato_lab.api.runners import AsyncRunner, BlockingRunner
 from hemato_lab.api.running import Running
 from hemato_lab.errors import ConfigError, CredentialError, HematoError
@@ -72,6 +73,7 @@ class _Connected:
         If the address is plain http beyond this machine.
     """
 
+    @bare
     def __init__(
         self,
         region: str | None = None,
@@ -97,11 +99,7 @@ class _Connected:
         self._endpoint = endpoint(region, base_url, demo=dialect == "2024")
         self._policy = policy or Policy()
         self._clock = clock or Clock()
-        proxy = proxy_of_environment(self._endpoint.base_url) if trust_env else None
-        self._connect(
-            transport,
-            {"ca_file": ca_file, "proxy": proxy, "connections": _CONNECTIONS, "body_limit": self._policy.body_limit},
-        )
+        self._connect(transport, _exchange_options(self._endpoint, self._policy, ca_file, trust_env=trust_env))
         _check_authentication(auth)
         self._is_closed = False
         self._own_journal = not isinstance(journal, Journal)
@@ -116,7 +114,8 @@ class _Connected:
         raise NotImplementedError
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._endpoint.label!r})"
+        place = getattr(self, "_endpoint", None)  # a traceback may represent what is not whole
+        return f"{type(self).__name__}({'' if place is None else repr(place.label)})"
 
     def __reduce__(self) -> Any:
         raise TypeError("a client is not pickled; make one in each process")
@@ -144,6 +143,17 @@ def _check_authentication(auth: Any) -> None:
         raise CredentialError("is no way to authenticate", subject="auth", hint=hint)
 
 
+def _exchange_options(
+    place: Endpoint, policy: Policy, ca_file: str | Path | None, *, trust_env: bool
+) -> dict[str, Any]:
+    return {
+        "ca_file": ca_file,
+        "proxy": proxy_of_environment(place.base_url) if trust_env else None,
+        "connections": _CONNECTIONS,
+        "body_limit": policy.body_limit,
+    }
+
+
 def _opened(journal: Journal | str | os.PathLike[str] | None) -> Journal:
     if isinstance(journal, Journal):
         return journal
@@ -161,7 +171,7 @@ def _blocking(operation: Callable[Concatenate[Running, P], Operation[T]]) -> Cal
         try:
             return self._runner.run(begun)
         except HematoError as error:
-            failure = _without_frames(error)
+            failure = without_frames(error)
         raise failure
 
     _describe(method, operation, "{}")
@@ -181,17 +191,11 @@ def _awaitable(
         try:
             return await self._runner.run(begun)
         except HematoError as error:
-            failure = _without_frames(error)
+            failure = without_frames(error)
         raise failure
 
     _describe(method, operation, "Coroutine[Any, Any, {}]")
     return method
-
-
-def _without_frames(error: HematoError) -> HematoError:
-    """Return an error without the frames below ours: their variables hold tags, file names, answers and tokens."""
-    error.__cause__ = error.__context__ = None
-    return error.with_traceback(None)
 
 
 def _describe(method: Any, operation: Callable[..., Any], returned: str) -> None:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from hemato_lab.api.privacy import warn_of_personal_tags
+from hemato_lab.api.redaction import bare
 from hemato_lab.api.regions import is_loopback
 from hemato_lab.errors import ConfigError, InsecureAddressError, ReportFormatError
 from hemato_lab.report.document import parse
@@ -122,6 +123,7 @@ class FileList(BaseModel):
         return tasks
 
     @classmethod
+    @bare
     def of(cls, files: Sequence[str], **parts: Any) -> FileList:
         """Return the list of some addresses; `parts` are the other attributes.
 
@@ -133,6 +135,7 @@ class FileList(BaseModel):
         return cls._checked({"files": tuple(files), **parts})
 
     @classmethod
+    @bare
     def from_json(cls, text: str | bytes) -> FileList:
         """Read a list from its JSON, strictly: no comments, no unknown members (api/DECISIONS.md row 25).
 

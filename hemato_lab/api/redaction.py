@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import threading
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 from urllib.parse import quote
+
+from hemato_lab.errors import HematoError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 BLOT: Final = "[redacted]"
 _SHORTEST: Final = 6
@@ -30,9 +39,7 @@ _PATTERNS: Final = tuple(
 )
 
 
-_TELLING_KEY: Final = re.compile(
-    r"(?i)token|passw|pass_?hash|passphrase|secret|authori[sz]ation|cookie|api_?key|HY_APP_AUTH"
-)
+_TELLING_KEY: Final = re.compile(r"(?i)token|passw|pass_?hash|passphrase|secret|authori[sz]ation|cookie|api_?key")
 """Names of members whose values are secrets, whatever they look like."""
 
 
@@ -107,3 +114,25 @@ class Secrets:
         # A token of digits alone comes back as a number.
         is_secret = not isinstance(value, bool) and self.scrub_held(str(value)) != str(value)
         return BLOT if is_secret else value
+
+
+def without_frames(error: HematoError) -> HematoError:
+    """Return an error without the frames and errors below it: their variables hold tags, answers, names and tokens."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
+
+
+def bare(function: Callable[P, T]) -> Callable[P, T]:
+    """Let a function that is handed secrets fail without showing them in the frames of its error."""
+
+    @functools.wraps(function)
+    def call(*arguments: P.args, **options: P.kwargs) -> T:
+        try:
+            return function(*arguments, **options)
+        except HematoError as error:
+            failure = without_frames(error)
+        finally:
+            del arguments, options
+        raise failure
+
+    return call

@@ -40,20 +40,18 @@ class BlockingRunner:
     def run(self, operation: Operation[T]) -> T:
         """Run an operation to its end and return its result, or raise what it raises."""
         outcome: Any = None
-        failure: BaseException | None = None
+        failed: list[BaseException] = []  # popped before it is thrown, so that no variable of this frame shows it
         try:
             while True:
-                effect = operation.send(outcome) if failure is None else operation.throw(failure)
-                outcome, failure = None, None
+                effect = operation.throw(failed.pop()) if failed else operation.send(outcome)
+                outcome = None
                 try:
                     outcome = self._do(effect)
                 except BaseException as error:  # noqa: BLE001 (the operation decides, and cleans up)
-                    failure = error
+                    failed.append(error)
         except StopIteration as end:
             result: T = end.value
             return result
-        finally:
-            failure = None
 
     def _do(self, effect: Effect) -> Any:
         if isinstance(effect, Send | Pause) and self._is_stopped:
@@ -138,20 +136,18 @@ class AsyncRunner:
                 "belongs to another event loop", subject="AsyncClient", hint="make one in each asyncio.run"
             )
         outcome: Any = None
-        failure: BaseException | None = None
+        failed: list[BaseException] = []  # popped before it is thrown, so that no variable of this frame shows it
         try:
             while True:
-                effect = operation.send(outcome) if failure is None else operation.throw(failure)
-                outcome, failure = None, None
+                effect = operation.throw(failed.pop()) if failed else operation.send(outcome)
+                outcome = None
                 try:
                     outcome = await self._do(effect)
                 except BaseException as error:  # noqa: BLE001 (the operation decides, and cleans up)
-                    failure = error
+                    failed.append(error)
         except StopIteration as end:
             result: T = end.value
             return result
-        finally:
-            failure = None
 
     def _do(self, effect: Effect) -> Coroutine[Any, Any, Any]:
         if isinstance(effect, Send):
@@ -226,6 +222,7 @@ class AsyncRunner:
 
 
 def _raise_first(errors: list[BaseException | None]) -> None:
-    real = [error for error in errors if error is not None and not isinstance(error, _Stopped)]
+    real = [error for error in errors if error is not None and not isinstance(error, _Stopped)][:1]
+    errors.clear()  # a traceback that shows variables would show these, and what strange transports say
     if real:
-        raise real[0]
+        raise real.pop()

@@ -11,6 +11,7 @@ on the same connection; such a connection is not used again.
 from __future__ import annotations
 
 import ipaddress
+import logging
 import socket
 import ssl
 import threading
@@ -56,6 +57,17 @@ PASSAGE: Final[ContextVar[Passage | None]] = ContextVar("hemato_lab_passage", de
 """The exchange of this thread or task."""
 _PIECE: Final = 1 << 18
 _LOOK_UP_S: Final = 0.25
+
+
+class _OfOthers(logging.Filter):
+    """Lets through what a log says of exchanges that are not ours: what it says of ours holds all headers."""
+
+    def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002 (whatever it says)
+        return PASSAGE.get() is None
+
+
+for _part in ("connection", "http11", "http2", "proxy", "socks"):
+    logging.getLogger(f"httpcore.{_part}").addFilter(_OfOthers())
 
 
 def _left(timeout: float | None) -> float | None:

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
 from hemato_lab.api import requests
-from hemato_lab.api.answers import read, warn_of_service
+from hemato_lab.api.answers import read
 from hemato_lab.api.archives import packed
 from hemato_lab.api.calling import Tries
 from hemato_lab.api.calls import Calls
@@ -186,7 +186,7 @@ class Uploading(Calls):
         yield from work(self.journal.acknowledge, self.address, study_id, noted, self.caller.clock.wall())
         uploads.add(remote_ids)
         if problem:
-            warn_of_service(f"{study_id}: {problem}; it may hash differently")
+            self.caller.warn(f"{study_id}: {problem}; it may hash differently")
 
 
 def _name_to_send(file: UploadFile) -> str:

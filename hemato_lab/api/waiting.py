@@ -71,7 +71,8 @@ class Waiting(Calls):
                 found = yield from self.patiently(ask, until)
             except DeadlineError:
                 raise _not_in_time(study_id, deadline_s, known) from None
-            before, known = known, f"{found.report_status[:40]}, {found.progress:.0%}"
+            word = self.caller.secrets.scrub_beginning(found.report_status, 40)
+            before, known = known, f"{word}, {found.progress:.0%}"
             if known != before:
                 logger.info("%s: %s", study_id, known)
             if found.is_ready or found.is_failed:
