@@ -17,7 +17,6 @@ Built in layers, each knowing only those below::
 The contract is the vendor's document; api/DECISIONS.md fixes one reading of each of its gaps.
 """
 
-from hemato_lab.api.answers import ServiceWarning
 from hemato_lab.api.auth import KeyAuth, PasswordAuth, TokenAuth
 from hemato_lab.api.callbacks import CallbackSigner
 from hemato_lab.api.client import AsyncClient, Client
@@ -38,6 +37,7 @@ from hemato_lab.api.models import (
 )
 from hemato_lab.api.policy import Policy
 from hemato_lab.api.privacy import PrivacyWarning
+from hemato_lab.api.reading import ServiceWarning
 from hemato_lab.api.receiver import CallbackHandler, CallbackReceiver, asgi_application
 from hemato_lab.api.regions import REGIONS
 from hemato_lab.api.running import RemoteFile, RemoteStudy

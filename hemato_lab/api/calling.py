@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from hemato_lab import __version__
 from hemato_lab.api import requests
-from hemato_lab.api.answers import Reading, read, warn_of_service
+from hemato_lab.api.answers import read
 from hemato_lab.api.auth import Audience
 from hemato_lab.api.bodies import ACCEPTED_ENCODINGS
 from hemato_lab.api.effects import pause, send, work
 from hemato_lab.api.messages import REQUEST_ID_HEADER, Outgoing
 from hemato_lab.api.models import Login
 from hemato_lab.api.policy import Policy, server_time
+from hemato_lab.api.reading import Reading, warn_of_service
 from hemato_lab.api.redaction import Secrets
 from hemato_lab.errors import CredentialError, DeadlineError, HematoError, StudyError, UnauthorizedError
 

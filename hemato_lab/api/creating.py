@@ -22,10 +22,10 @@ from hemato_lab.errors import ConfigError, HematoError, JournalError, OutcomeUnk
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from hemato_lab.api.answers import Reading
     from hemato_lab.api.effects import Operation
     from hemato_lab.api.listing import FileList
     from hemato_lab.api.messages import Answer, Request
+    from hemato_lab.api.reading import Reading
 
 IDEMPOTENCY_HEADER: Final = "Idempotency-Key"
 """The same for all tries of one wish. Not in the document; a twin honours it (api/DECISIONS.md row 30)."""

@@ -117,7 +117,8 @@ def _checked_proxy(proxy: str) -> httpx.Proxy:
         checked = httpx.Proxy(proxy)
     except (httpx.InvalidURL, ValueError):
         checked = None
-    if checked is None or checked.url.scheme not in {"http", "https"} or not checked.url.host:
+    usable = checked is not None and checked.url.scheme in {"http", "https"} and checked.url.host
+    if checked is None or not usable or (checked.url.port or 0) > 65535:
         raise ConfigError("is none of http or https", subject="proxy of the environment", hint="check HTTPS_PROXY")
     return checked
 

@@ -80,6 +80,12 @@ class Secrets:
             text = pattern.sub(BLOT, text)
         return text
 
+    def are_in(self, body: bytes) -> bool:
+        """Tell whether bytes hold one of the secrets, also as JSON spells it with escapes."""
+        plain = [spelling.encode() for spelling in self._spellings()]
+        escaped = [one.replace(b"/", b"\\/") for one in plain if b"/" in one]
+        return any(one in body for one in (*plain, *escaped))
+
     def scrub_held(self, text: str) -> str:
         """Return a text without the secrets held; for what must stay as it came otherwise."""
         for secret in self._spellings():

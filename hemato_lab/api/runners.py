@@ -108,8 +108,10 @@ class BlockingRunner:
                 failed.set()
                 stop.set()
                 raise
+        results = [] if any(errors) else [future.result() for future in futures]
+        futures.clear()  # they show what strange transports say
         _raise_first(errors)
-        return [future.result() for future in futures]
+        return results
 
 
 class AsyncRunner:
@@ -217,7 +219,10 @@ class AsyncRunner:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             raise
-        _raise_first([result if isinstance(result, BaseException) else None for result in results])
+        tasks.clear()  # they and their results show what strange transports say
+        errors = [result if isinstance(result, BaseException) else None for result in results]
+        results = [] if any(errors) else results
+        _raise_first(errors)
         return list(results)
 
 

@@ -13,6 +13,7 @@ from hemato_lab.errors.root import HematoError, Outcome
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+
 class TransportError(HematoError):
     """A request did not reach the service, or its answer did not come back."""
 

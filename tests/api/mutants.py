@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hemato_lab.api import requests
-from hemato_lab.api.answers import Reading, read, read_bare, read_hello, read_report, read_task_report
+from hemato_lab.api.answers import read, read_bare, read_hello, read_report, read_task_report
 from hemato_lab.api.messages import Answer, Request
 from hemato_lab.api.models import (
     FileReceived,
@@ -25,6 +25,8 @@ from tests.api.fake_reports import documented_report, later_report
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Iterator
+
+    from hemato_lab.api.reading import Reading
 
 NOW = 1_700_000_000.0
 STUDY, FILE = "c7d453a9-676d-4b9f-a505-8a9021b76dfd", "sha224-i-" + "4d" * 28

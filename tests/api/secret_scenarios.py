@@ -100,7 +100,7 @@ ECHOES: list[Echo] = [
     ("request_tasks", (STUDY,), lambda t: about(tasks=[t])),
     ("request_tasks", (STUDY,), lambda t: about(tasks={t: t})),
     ("upload", (STUDY, PNG), lambda t: about(file_id=t)),
-    ("upload", (STUDY, PNG), lambda t: about(file_ids=[t, {t: t}])),
+    ("upload", (STUDY, PNG + b"!"), lambda t: about(file_ids=[t, {t: t}])),
     ("report", (STUDY,), report),
     ("report", (STUDY,), lambda t: about(file_ids=[], morphological_findings={t: t})),
     ("report", (STUDY,), lambda t: envelope(202, results=None, user_message=t)),

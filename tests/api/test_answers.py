@@ -13,9 +13,10 @@ import httpx
 import pytest
 
 from hemato_lab.api import Client, Journal, Policy, ServiceWarning, TokenAuth, requests
-from hemato_lab.api.answers import Reading, read
+from hemato_lab.api.answers import read
 from hemato_lab.api.messages import Answer, Request
 from hemato_lab.api.models import Hello, StudyStatus, Wire
+from hemato_lab.api.reading import Reading
 from hemato_lab.api.redaction import Secrets
 from hemato_lab.errors import (
     APIError,
