@@ -312,7 +312,7 @@ def test_asynchronous_use(service: FakeService) -> None:
 TOKEN = {"authorization": "token"}
 QUICK = httpx.Timeout(0.3)
 PROCESSED: dict[Behaviour, tuple[int, Any]] = {
-    Behaviour.RESET_BEFORE_READING: (0, (httpx.ReadError, httpx.WriteError)),
+    Behaviour.RESET_BEFORE_READING: (0, (httpx.ReadError, httpx.RemoteProtocolError, httpx.WriteError)),
     Behaviour.RESET_AFTER_PROCESSING: (1, httpx.ReadError),
     Behaviour.CLOSE_AFTER_PROCESSING: (1, httpx.RemoteProtocolError),
     Behaviour.SILENT: (1, httpx.ReadTimeout),

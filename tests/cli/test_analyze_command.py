@@ -24,9 +24,17 @@ from hemato_lab.detectors import DEFAULT_DETECTOR, DETECTORS
 from hemato_lab.errors import (
     ConfigError,
     DatasetError,
+    DeadlineError,
     HematoError,
+    InsecureAddressError,
+    JournalError,
+    LockedError,
     MissingDependencyError,
+    NotFoundError,
+    NotJSONError,
     ReportFormatError,
+    StudyFailedError,
+    TimedOutError,
     UnreadableInputError,
 )
 from hemato_lab.export import render
@@ -291,8 +299,13 @@ def test_every_kind_of_error_has_its_exit_code():
     assert exit_code(UnreadableInputError("x")) == 3
     assert exit_code(DatasetError("x")) == 4
     assert exit_code(MissingDependencyError("x", extra="wsi")) == 5
+    assert exit_code(InsecureAddressError("x")) == 2
+    assert exit_code(TimedOutError("x")) == 7
+    assert exit_code(NotFoundError("x")) == exit_code(NotJSONError("x")) == 8
+    assert exit_code(StudyFailedError("x")) == exit_code(DeadlineError("x")) == 9
+    assert exit_code(LockedError("x")) == exit_code(JournalError("x")) == 10
     assert exit_code(ReportFormatError("x")) == exit_code(HematoError("x")) == 1
-    assert len(set(EXIT_CODES.values()) | {0, 1, 130}) == len(EXIT_CODES) + 3
+    assert not set(EXIT_CODES.values()) & {0, 1, 130}
 
 
 def test_the_real_command_on_good_and_bad_files(good_among_bad):
