@@ -15,7 +15,7 @@ import ssl
 import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import httpcore
@@ -150,10 +150,10 @@ def _httpx_request(outgoing: Outgoing) -> httpx.Request:
     waits, left = outgoing.timeouts, min(outgoing.remaining_s, _LONGEST_S)
     phases = {"connect": waits.connect, "read": waits.read, "write": waits.write, "pool": left}
     try:
+        query = urlencode(outgoing.request.query, quote_via=quote)
         return httpx.Request(
             outgoing.request.method,
-            outgoing.url,
-            params=list(outgoing.request.query) or None,
+            f"{outgoing.url}?{query}" if query else outgoing.url,
             headers=dict(outgoing.headers),
             content=outgoing.request.body,
             extensions={"timeout": {phase: max(0.001, min(seconds, left)) for phase, seconds in phases.items()}},

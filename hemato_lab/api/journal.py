@@ -243,6 +243,16 @@ class Journal:
                         self._connection.execute("ROLLBACK")
                 raise
 
+    @contextmanager
+    def _unforced(self) -> Iterator[None]:
+        with self._named("written"):
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+        try:
+            yield
+        finally:
+            with suppress(sqlite3.Error):
+                self._connection.execute("PRAGMA synchronous = FULL")
+
     def _rows(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
         with self._lock, self._named("read"):
             return self._connection.execute(query, values).fetchall()
@@ -317,8 +327,11 @@ class Journal:
     def acknowledge(
         self, service: str, study_id: str, files: Mapping[str, tuple[Sequence[str], int]], now: float
     ) -> None:
-        """Note that the service has files: our id of each, the ids that it knows it by, and its bytes."""
-        with self._writing() as connection:
+        """Note that the service has files: our id of each, the ids that it knows it by, and its bytes.
+
+        Not forced to the disk at once: it outlives this process, and after a power cut a file is sent once more.
+        """
+        with self._lock, self._unforced(), self._writing() as connection:
             connection.executemany(
                 "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)",
                 [
