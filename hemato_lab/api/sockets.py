@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import re
 import socket
 import ssl
 import threading
@@ -109,25 +110,31 @@ class AnswerWatch:
 
     def __init__(self) -> None:
         self.surplus = False
-        self._begin()
-
-    def _begin(self) -> None:
         self._ended = False
-        self._reader = h11.Connection(h11.CLIENT)
-        # The end of an answer to GET is that of one to POST; for CONNECT it is not, but then nothing is ever reused.
-        self._reader.send(h11.Request(method="GET", target="/", headers=[("host", "any")]))
-        self._reader.send(h11.EndOfMessage())
+        self._reader: h11.Connection | None = None
 
     def sent(self) -> None:
         """Take note that a part of a request leaves."""
         if self._ended:
-            self._begin()
+            self._ended, self._reader = False, None
 
     def received(self, data: bytes) -> None:
         """Take note of what came; nothing means that the other side has closed."""
         if self.surplus or self._ended or not data:
             self.surplus = True
             return
+        more = _bytes_after_answer(data) if self._reader is None else None
+        if more is None:
+            self._read_along(data)
+        else:
+            self._ended, self.surplus = True, more > 0
+
+    def _read_along(self, data: bytes) -> None:
+        if self._reader is None:
+            self._reader = h11.Connection(h11.CLIENT)
+            # The end of an answer to GET is that of one to POST; for CONNECT it is not, but then nothing is reused.
+            self._reader.send(h11.Request(method="GET", target="/", headers=[("host", "any")]))
+            self._reader.send(h11.EndOfMessage())
         try:
             self._reader.receive_data(data)
             while (event := self._reader.next_event()) is not h11.NEED_DATA and event is not h11.PAUSED:
@@ -137,6 +144,20 @@ class AnswerWatch:
                     return
         except h11.RemoteProtocolError:
             self.surplus = True
+
+
+_PLAIN_HEAD: Final = re.compile(rb"HTTP/1\.1 (?!204|304)[2-5][0-9]{2}[ \r]")
+_LENGTH: Final = re.compile(rb"(?i)\r\ncontent-length:[ \t]*([0-9]{1,15})[ \t]*(?=\r\n|$)")
+
+
+def _bytes_after_answer(data: bytes) -> int | None:
+    """Return how many bytes come after an answer that is all there with its length, None where it is not so simple."""
+    head, end, body = data.partition(b"\r\n\r\n")
+    lengths = _LENGTH.findall(head)
+    if not end or not _PLAIN_HEAD.match(head) or len(lengths) != 1 or b"transfer-encoding" in head.lower():
+        return None
+    more = len(body) - int(lengths[0])
+    return more if more >= 0 else None
 
 
 class DeadlineStream(httpcore.NetworkStream):
