@@ -196,4 +196,5 @@ def _about_another(reading: Reading) -> SchemaMismatchError:
 
 
 def _not_ready(reading: Reading) -> ReportNotReadyError:
-    return ReportNotReadyError("there is no report yet", subject=reading.subject, hint="wait() for it, or check the id")
+    hint = "wait for it, or check the id and the version"
+    return ReportNotReadyError("there is no report yet", subject=reading.subject, hint=hint)

@@ -47,7 +47,7 @@ CLOCKS_DIFFER_S: Final = 60.0
 
 _BY_STATUS: Final[dict[int, tuple[type[APIError], str, str]]] = {
     400: (BadRequestError, "the request is invalid", "see error and debug_info of this exception"),
-    401: (UnauthorizedError, "the token is refused", "hello() lists the reasons"),
+    401: (UnauthorizedError, "the token is refused", "hello lists the reasons"),
     403: (ForbiddenError, "the token does not permit this", "ask for the role or region that does"),
     404: (NotFoundError, "not found", "check the id; another organisation's study is answered so too"),
     405: (MethodNotAllowedError, "the method is not one of this resource", "check the address of the service"),

@@ -45,7 +45,9 @@ EXIT_CODES: Final[dict[type[HematoError], int]] = {
     StudyError: 9,
     BatchError: 10,
 }
-"""Exit code of each kind of error; 1 for any other, 130 when interrupted."""
+"""Exit code of each kind of error; 1 for any other."""
+_STOPPED: Final = 130
+"""Exit code after an interrupt."""
 
 _CommandLineError: Final = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
 """``UsageError``, of whichever library typer has it from: everything that can be wrong with arguments."""
@@ -91,8 +93,9 @@ def main() -> None:
     except HematoError as error:
         code = _complain(error)
     except (KeyboardInterrupt, typer.Abort):
+        code = _STOPPED
+    if code == _STOPPED:  # whether the library caught the interrupt or we did
         print("hemato-lab: stopped", file=sys.stderr)
-        code = 130
     raise SystemExit(code)
 
 

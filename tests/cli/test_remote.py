@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -195,3 +196,46 @@ def test_without_a_region_nothing_is_sent(command, server, monkeypatch) -> None:
     monkeypatch.delenv("HEMATO_LAB_BASE_URL")
     done = command("remote", "heartbeat")
     assert (done.code, "there is no default" in done.err) == (2, True)
+
+
+def test_an_interrupt_is_told_and_the_same_command_goes_on(command, server, service, images, monkeypatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("hemato_lab.api.waiting.Waiting.wait", interrupted)
+        stopped = command("remote", "run", images)
+    assert (stopped.code, stopped.out) == (130, "")
+    assert stopped.err.endswith("hemato-lab: stopped\n")
+    assert command("remote", "run", images).code == 0
+    assert len(service.studies) == 1
+
+
+def test_two_submissions_of_the_same_files_are_one_study(command, server, service, images) -> None:
+    assert command("remote", "submit", images).out == command("remote", "submit", images).out
+    assert command("remote", "submit", images, "--fresh").code == 0
+    assert len(service.studies) == 2
+
+
+def test_a_region_that_is_named_wins_over_the_address_of_the_environment(command, server, monkeypatch) -> None:
+    done = command("remote", "hello", "--region", "nowhere")
+    assert (done.code, "is no region" in done.err) == (2, True)
+
+
+def test_warnings_are_one_line(command, server, service, images) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        done = command("remote", "run", images, "--tag", "patient_name=Jane Doe")
+    assert done.code == 0
+    warned = [line for line in done.err.splitlines() if "warning" in line]
+    assert len(warned) == 1
+    assert "Jane" not in done.err
+    assert "--tag" in command("remote", "run", images, "--tag", "a=1", "--tag", "a=2").err
+
+
+def test_an_orphan_is_settled(command, server, service) -> None:
+    with Journal.of_user() as journal:
+        journal.begin_try("lost", server.url, run_key="", idempotency_key="", workflow=1, now=0.0)
+    assert "lost" in command("remote", "studies", "--orphans").out
+    assert "none" in command("remote", "studies", "--orphans", "--settle", "lost").out
+    assert command("remote", "studies", "--settle", "lost").code == 2
