@@ -111,7 +111,7 @@ class FileList(BaseModel):
     @field_validator("files")
     @classmethod
     def _each_once(cls, files: tuple[str, ...]) -> tuple[str, ...]:
-        if len({address.partition("?")[0] for address in files}) != len(files) and len(set(files)) != len(files):
+        if len(set(files)) != len(files):
             raise ValueError("names a file twice")
         return files
 
