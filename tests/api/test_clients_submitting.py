@@ -177,6 +177,17 @@ def test_a_service_that_honours_the_key_makes_no_orphan(api: Api) -> None:
     assert first.headers["idempotency-key"] == second.headers["idempotency-key"]
 
 
+def test_a_run_whose_creation_was_lost_takes_up_its_study(open_api: Callable[..., Api]) -> None:
+    api = open_api(policy=replace(POLICY, attempts=1))
+    api.service.honour_idempotency_key = True
+    api.lose_answer()
+    with pytest.raises(OutcomeUnknownError):
+        api.call("run", [b"\xff\xd8\xff\xe0 picture"])
+    with api.another() as later:
+        done = later.call("run", [b"\xff\xd8\xff\xe0 picture"])
+    assert list(api.service.studies) == [done.pbs_study_id]
+
+
 def test_orphans_are_told_by_service(open_api: Callable[..., Api]) -> None:
     api = open_api(policy=replace(POLICY, attempts=1))
     api.answer(api.service.error(500, "internal"))
