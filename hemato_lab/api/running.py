@@ -264,17 +264,18 @@ class Running(Creating, Tasking, Uploading, Waiting):
 
     def _fetched(self, run: _Run, study_id: str, *, resumed: bool) -> Operation[RemoteStudy]:
         known = yield from work(self.journal.acknowledged, self.address, study_id)
+        images = [image for file in run.files for image in file.images]
         task_reports: dict[str, TaskReport] = {}
         if self.dialect == "2024":
             for task in run.tasks:
                 fetch = partial(self.task_report, study_id, task)
                 now = partial(self._report_now, run, study_id, fetch)
                 task_reports[task] = yield from self.patiently(now, run.until)
-            report = Report(study_id, tuple(one for ids in known.values() for one in ids))
+            report_ids = tuple(dict.fromkeys(one for image in images for one in known.get(image.file_id, ())))
+            report = Report(study_id, report_ids)
         else:
             fetch_it = partial(self.report, study_id)
             report = yield from self.patiently(partial(self._report_now, run, study_id, fetch_it), run.until)
-        images = (image for file in run.files for image in file.images)
         files = tuple(RemoteFile(one.name, one.known_as, known.get(one.file_id, ())) for one in images)
         return RemoteStudy(study_id, self.address, report, files, run.tasks, task_reports, resumed)
 

@@ -121,14 +121,14 @@ def test_a_wrong_password_is_tried_once(of_user: Api) -> None:
 
 def test_a_login_that_fails_has_the_tries_and_the_time_of_one_call(open_api: Callable[..., Api]) -> None:
     api = open_api(auth=PasswordAuth(USER, PASSWORD), policy=replace(POLICY, call_s=1.0))
-    api.answer(*[api.service.error(503, "unavailable", headers={"retry-after": "0.09"})] * 40)
+    api.answer(*[api.service.error(503, "unavailable", headers={"retry-after": "0.03"})] * 40)
     with pytest.raises(UnavailableError):
         api.study()
     assert logins(api) == len(api.asked()) <= 8
     assert api.moved is None or sum(api.moved.waits) < 1.0
     before = logins(api)
     with pytest.raises((UnavailableError, DeadlineError)):  # on a busy machine the time is over in the middle of a try
-        api.call("status", "any", limit_s=0.3)
+        api.call("status", "any", limit_s=0.1)
     assert logins(api) - before <= 4, "of the call, not of the login alone"
 
 

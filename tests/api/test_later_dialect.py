@@ -132,7 +132,7 @@ def test_run_to_the_task_s_report(open_api: Callable[..., Api]) -> None:
     done = api.call("run", files, tasks=[TASK], tags={"purpose": "validation"}, rbc_diameter=70.0)
     (study,) = api.service.studies.values()
     assert (study.tags, study.tasks, study.rbc_diameter) == ({"purpose": "validation"}, [TASK], 70.0)
-    assert done.report.file_ids == tuple(file_id_of(content) for content in files)
+    assert done.report.file_ids == tuple(file_id_of(content) for content in files), "in order"
     assert done.task_reports[TASK].conclusion == "present"
     assert {one.headers["authorization"] for one in api.asked()} == {"Bearer a-token"}
 
