@@ -90,8 +90,10 @@ class Waiting(Calls):
 
     def failure_of(self, study_id: str, found: StudyStatus) -> StudyFailedError:
         """Return the error of a study that the service says failed."""
-        problem = f"the service says that it failed: {found.progress_message}".rstrip(": ")
-        return StudyFailedError(self.caller.secrets.scrub(problem), subject=study_id, hint="run it once more")
+        said = self.caller.secrets.scrub_beginning(found.progress_message, 500)
+        return StudyFailedError(
+            f"the service says that it failed: {said}".rstrip(": "), subject=study_id, hint="run it once more"
+        )
 
     def _subject(self, study_id: str) -> Operation[str]:
         """Return what callbacks about a study are signed for; in workflow 2 that was done before it had an id."""

@@ -98,6 +98,7 @@ BAD = [
     "https://lab.example?",
     "https://lab.example/#",
     "https://lab.example\\pbs",
+    "https://lab.example/a\\b",
     # ports
     "https://lab.example:",
     "https://lab.example:0",
