@@ -93,10 +93,6 @@ class UploadFile:
         return CONTENT_TYPES[self.suffix]
 
 
-Uploadable = "bytes | str | os.PathLike[str] | Image | np.ndarray | Field | Smear | Sequence[Any]"
-"""What can be uploaded: bytes, a file, a folder, a Pillow image, an array, a field, a smear, or several of them."""
-
-
 def files_of(source: Any) -> tuple[UploadFile, ...]:
     """Return the files to upload of a source, each content once, in order.
 

@@ -270,8 +270,13 @@ class Journal:
 
     def unknown_key(self, service: str, run_key: str) -> str | None:
         """Return the idempotency key of a run's latest try whose outcome is not known, None if there is none."""
-        query = "SELECT idempotency_key FROM tries WHERE service = ? AND run_key = ? AND outcome = 'unknown'"
-        rows = self._rows(f"{query} ORDER BY rowid DESC LIMIT 1", (service, run_key))
+        query = (
+            "SELECT idempotency_key FROM tries WHERE service = ? AND run_key = ? AND outcome = 'unknown' "
+            # A key that made a study in another try is used up: with it a new wish would get the old study.
+            "AND idempotency_key NOT IN (SELECT idempotency_key FROM tries WHERE outcome = 'made') "
+            "ORDER BY rowid DESC LIMIT 1"
+        )
+        rows = self._rows(query, (service, run_key))
         return rows[0][0] if rows else None
 
     def end_try(self, request_id: str, outcome: str) -> None:

@@ -87,6 +87,17 @@ def test_with_a_service_that_honours_the_key_nothing_is_lost(service: Deaf, tmp_
     assert len(service.studies) == 1
 
 
+def test_a_key_that_made_a_study_makes_no_second_one(service: Deaf, tmp_path: Path) -> None:
+    service.honour_idempotency_key = True
+    with client(service, tmp_path / "journal") as api:
+        with pytest.raises(OutcomeUnknownError):
+            api.run(JPEG)
+        service.deaf = False
+        studies = {api.run(JPEG).pbs_study_id, api.run(JPEG, fresh=True).pbs_study_id}
+    assert studies == set(service.studies)
+    assert len(studies) == 2
+
+
 def test_an_id_that_cannot_be_noted_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     service = FakeService(static_tokens={TOKEN})
 
