@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from hemato_lab.reference import BloodCount, ClinicalContext
     from hemato_lab.report import Report
     from hemato_lab.smear import Field, Scale, Smear, Window
+    from hemato_lab.twin import Twin
 
 __version__: Final = "0.1.0"
 
@@ -51,6 +52,7 @@ _HOME_OF: Final = {
     "Scale": "hemato_lab.smear",
     "Smear": "hemato_lab.smear",
     "TokenAuth": "hemato_lab.api",
+    "Twin": "hemato_lab.twin",
     "Window": "hemato_lab.smear",
     "analyze": "hemato_lab.pipeline",
     "open_smear": "hemato_lab.formats",
@@ -75,6 +77,7 @@ __all__ = [
     "Scale",
     "Smear",
     "TokenAuth",
+    "Twin",
     "Window",
     "__version__",
     "analyze",

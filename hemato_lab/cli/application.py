@@ -14,6 +14,7 @@ from hemato_lab.cli.demo import demo
 from hemato_lab.cli.evaluate import evaluate
 from hemato_lab.cli.phantom import phantom
 from hemato_lab.cli.remote import remote
+from hemato_lab.cli.serve import serve
 from hemato_lab.errors import (
     APIError,
     BatchError,
@@ -61,6 +62,7 @@ application = typer.Typer(
 for _command in (analyze, demo, evaluate, phantom):
     application.command()(_command)
 application.add_typer(remote, name="remote")
+application.add_typer(serve, name="serve")
 
 
 def _on_version(wanted: bool) -> None:  # noqa: FBT001 (the library calls it so)

@@ -57,6 +57,7 @@
     │   └── ReplayedCallbackError   used up when its study ended
     └── SecurityError               something unsafe was refused
         ├── InsecureAddressError    plain http beyond this machine, or no address at all
+        ├── BlockedAddressError     it leads to a machine that must not be reached
         └── RedirectRefusedError    the service sent the client elsewhere
 
 Every error says what it is about (``subject``: a file, study or cell), what went wrong, and what to do next
@@ -88,6 +89,7 @@ from hemato_lab.errors.local import (
 from hemato_lab.errors.remote import (
     APIError,
     BadRequestError,
+    BlockedAddressError,
     CallbackError,
     ClockSkewError,
     ConnectionFailedError,
@@ -130,6 +132,7 @@ __all__ = [
     "ArchiveError",
     "BadRequestError",
     "BatchError",
+    "BlockedAddressError",
     "CallbackError",
     "ClockSkewError",
     "ConfigError",

@@ -287,6 +287,12 @@ class InsecureAddressError(SecurityError):
     code = "insecure-address"
 
 
+class BlockedAddressError(SecurityError):
+    """The address leads to a machine that must not be reached: this one, its network, or one that is not public."""
+
+    code = "blocked-address"
+
+
 class RedirectRefusedError(SecurityError):
     """The service sent the client elsewhere; credentials are never carried along."""
 

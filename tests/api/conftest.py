@@ -19,7 +19,10 @@ import pytest
 from hemato_lab.api import AsyncClient, Client, Clock, Policy, TokenAuth
 from tests.api.fake_service import FakeService
 from tests.api.loopback import Behaviour, LoopbackServer
+from tests.api.pictures import jpeg
 from tests.api.transports import ask, mock_transport, response_to
+from tests.twin.not_of_the_twin import skip_what_is_not_of_the_twin
+from tests.twin.twin_service import TwinServer, TwinService
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-    from tests.api.fake_service import Answer, Received
+    from tests.api.recording import Answer, Received, Recording
 
 DOCUMENTED_TOKEN = "HEMATO_AI_AUTH_TOKEN"  # noqa: S105 (the document's placeholder)
 ISSUED_AT = 1682945428
@@ -139,15 +142,17 @@ class Api:
     ----------
     kind : type
         `Client` or `AsyncClient`.
-    server : LoopbackServer or None
+    service : FakeService or TwinService
+        What answers.
+    server : LoopbackServer or TwinServer or None
         None for the way without sockets.
     moved : MovedClock or None
         None for real sockets, on which time passes.
     """
 
     kind: type[Client | AsyncClient]
-    service: FakeService
-    server: LoopbackServer | None
+    service: Any
+    server: LoopbackServer | TwinServer | None
     moved: MovedClock | None
     folder: Path
     region: str
@@ -256,21 +261,45 @@ class Api:
         """Make a study and return its id."""
         return str(self.call("create", tags).pbs_study_id)
 
+    def filled(self) -> str:
+        """Make a study with a file, so that tasks can be requested, and return its id."""
+        study_id = self.study()
+        self.call("upload", study_id, jpeg())
+        return study_id
 
-WAYS = [(kind, sockets) for kind in (Client, AsyncClient) for sockets in (False, True)]
-WAY_NAMES = [f"{kind.__name__}-{'sockets' if sockets else 'mock'}" for kind, sockets in WAYS]
+
+WAYS = [(which, kind, sockets) for which in ("fake", "twin") for kind in (Client, AsyncClient) for sockets in (0, 1)]
+LEFT_FOR_LATER = {("twin", Client, 0), ("twin", AsyncClient, 1)}
+"""Ways of the slow run: in the normal one, the twin meets each client once and each kind of transport once."""
 
 
-@pytest.fixture(params=WAYS, ids=WAY_NAMES)
-def open_api(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., Api]]:
-    """Open a client with a service of its own: both clients, without sockets and with them."""
-    kind, sockets = request.param
+def _way(service: str, kind: type[Client | AsyncClient], sockets: int) -> Any:
+    name = f"{kind.__name__}-{'sockets' if sockets else 'mock'}"
+    marks = [pytest.mark.slow] if (service, kind, sockets) in LEFT_FOR_LATER else []
+    return pytest.param((service, kind, sockets), id=name if service == "fake" else f"{service}-{name}", marks=marks)
+
+
+@pytest.fixture(params=[_way(*way) for way in WAYS])
+def open_api(
+    request: pytest.FixtureRequest, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Api]]:
+    """Open a client with a service of its own: both clients, without sockets and with them, the fake and the twin."""
+    which, kind, sockets = request.param
+    if which == "twin":
+        skip_what_is_not_of_the_twin(request)
     with ExitStack() as opened:
 
         def make(region: str = "eu", *, ahead_s: float = 0.0, **options: Any) -> Api:
             moved = None if sockets else MovedClock()
-            service = FakeService(wall_clock=time.time if moved is None else moved.wall, static_tokens={"a-token"})
-            server = opened.enter_context(LoopbackServer(service)) if sockets else None
+            settings: dict[str, Any] = {"wall_clock": time.time if moved is None else moved.wall}
+            settings["static_tokens"] = {"a-token"}
+            if which == "twin":
+                service: Recording = TwinService(tmp_path_factory.mktemp("twin"), **settings)
+            else:
+                service = FakeService(**settings)
+            opened.callback(service.close)
+            serve = TwinServer if which == "twin" else LoopbackServer
+            server = opened.enter_context(serve(service)) if sockets else None
             journal = tmp_path / "journal.sqlite3"
             options = {"auth": TokenAuth("a-token"), "policy": POLICY, "journal": journal, **options}
             api = Api(kind, service, server, moved, tmp_path, region, options, ahead_s)

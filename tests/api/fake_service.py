@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import random
 import re
-import threading
 import time
 import uuid
-from collections import deque
 from dataclasses import dataclass, field
-from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 
 from hemato_lab.formats.stored import file_id_of
 from tests.api.fake_bodies import (
@@ -28,11 +24,13 @@ from tests.api.fake_bodies import (
 )
 from tests.api.fake_credentials import Credentials, Verdict
 from tests.api.fake_reports import documented_report, later_report
+from tests.api.recording import Recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-MOST_RECORDED = 100_000
+    from tests.api.recording import Answer, Received
+
 ROUTES = {
     r"/auth/login": {"POST": "login"},
     r"/auth/hello": {"POST": "hello", "GET": "hello"},
@@ -54,33 +52,6 @@ WORDS = {
     "ready": "Reports are ready",
     "failed": "The study failed",
 }
-
-
-@dataclass
-class Answer:
-    """What goes back over any transport; header names in lower case."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-
-@dataclass(frozen=True)
-class Received:
-    """A request as it arrived; header names in lower case."""
-
-    method: str
-    target: str
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def path(self) -> str:
-        return self.target.partition("?")[0]
-
-    @property
-    def query(self) -> dict[str, str]:
-        return dict(parse_qsl(self.target.partition("?")[2], keep_blank_values=True))
 
 
 @dataclass
@@ -127,11 +98,12 @@ class Study:
         return list(dict.fromkeys(one for key, stored in self.files.items() for one in (stored.members or [key])))
 
 
-class FakeService:
-    """Answers requests and remembers what it was asked; safe to call from several threads.
+class FakeService(Recording):
+    """The service in memory; see `Recording`."""
 
-    Put answers, or functions from a `Received` to an answer, into `next_answers` to have them given instead.
-    """
+    word_for_open = "open"
+    version = "test_double.1"
+    subject = "static"
 
     def __init__(
         self,
@@ -150,28 +122,19 @@ class FakeService:
         keep_bodies: bool = True,
         seed: int = 0,
     ) -> None:
-        self.wall_clock = wall_clock
+        super().__init__(wall_clock=wall_clock, record=record, keep_bodies=keep_bodies)
         self.polls_until_ready = polls_until_ready
         self.fail_studies = fail_studies
         self.honour_idempotency_key = honour_idempotency_key
         self.dialect_2024 = dialect_2024
         self.explain_refusals = explain_refusals  # else only /auth/hello says why a token is refused
-        self.record = record
-        self.keep_bodies = keep_bodies
         self.studies: dict[str, Study] = {}
         self.uploaded_bytes: dict[str, bytes] = {}
-        self.received: list[Received] = []
-        self.next_answers: deque[Answer | Callable[[Received], Answer]] = deque()
         self._chance = random.Random(seed)  # noqa: S311 (repeatable, not secret)
         self.credentials = Credentials(
             host, self.now, self._chance, dict(users or {}), dict(keys or {}), set(static_tokens or ())
         )
-        self._lock = threading.RLock()
         self._by_idempotency_key: dict[str, Answer] = {}
-
-    def now(self) -> float:
-        """Return the service's time, whichever clock it has by now."""
-        return self.wall_clock()
 
     @property
     def host(self) -> str:
@@ -202,46 +165,12 @@ class FakeService:
         """Tokens of logins; clear them to revoke all."""
         return self.credentials.session_tokens
 
-    def respond(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Answer one request, with the next prepared answer if there is one."""
-        received = Received(method, target, headers, body)
-        if self.record:
-            with self._lock:
-                kept = body if self.keep_bodies else b""
-                self.received.append(Received(method, target, dict(headers), kept))
-                del self.received[:-MOST_RECORDED]
-        try:
-            prepared = self.next_answers.popleft()
-        except IndexError:
-            return self.process(received)
-        return prepared if isinstance(prepared, Answer) else prepared(received)
-
     def process(self, received: Received) -> Answer:
         """Answer one request as the documents say."""
         try:
             return self._dispatch(received)
         except Refusal as refusal:
             return self.error(refusal.status, refusal.code, refusal.debug_info, refusal.headers)
-
-    def success(self, status: int, results: Any) -> Answer:
-        """Return an answer in the envelope."""
-        return self._answer(status, {"results": results, "error": "", "user_message": "", "debug_info": {}})
-
-    def error(
-        self, status: int, code: str, debug_info: dict[str, Any] | None = None, headers: Mapping[str, str] | None = None
-    ) -> Answer:
-        """Return an error in the envelope, its code in `error`."""
-        words = {"results": {}, "error": code, "user_message": f"This did not work: {code.replace('_', ' ')}."}
-        answer = self._answer(status, words | {"debug_info": debug_info or {}})
-        answer.headers.update(headers or {})
-        return answer
-
-    def _answer(self, status: int, envelope: dict[str, Any]) -> Answer:
-        return self._plain(status, {"status": status, **envelope})
-
-    def _plain(self, status: int, document: dict[str, Any]) -> Answer:
-        headers = {"content-type": "application/json", "date": formatdate(self.now(), usegmt=True)}
-        return Answer(status, headers, json.dumps(document).encode())
 
     def _dispatch(self, received: Received) -> Answer:
         matches = ((pattern.fullmatch(received.path), methods) for pattern, methods in COMPILED)
@@ -292,7 +221,7 @@ class FakeService:
             "delta": "59.078µs",
             "heartbeat": "a7ef8fba741237f693c3",
             "request_timestamp": int(self.now()),
-            "version": "test_double.1",
+            "version": self.version,
         }
         return self.success(200, document) if self.dialect_2024 else self._plain(200, document)
 

@@ -9,10 +9,11 @@ from typing import Any
 
 from hemato_lab.api import Client, Policy, TokenAuth
 from hemato_lab.api.runners import BlockingRunner
+from tests.api.pictures import jpeg
 
 TOKEN = "token-of-the-killed"  # noqa: S105 (made up)
 TAGS = {"batch": "killed"}
-FILES = [b"\xff\xd8\xff\xe0" + f"file {number} of the killed run".encode() * 400 for number in range(6)]
+FILES = [jpeg(number, "of the killed run " * 400) for number in range(6)]
 QUICK = Policy(first_wait_s=0.01, poll_first_s=0.01)
 
 

@@ -19,12 +19,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 import h11
 
-from tests.api.fake_service import Answer, FakeService
+from tests.api.fake_service import FakeService
 from tests.api.transports import bomb, html_page, redirect
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from types import TracebackType
+
+    from tests.api.recording import Answer
 
 DRIP_S = 0.05
 GRACE_S = 5.0

@@ -10,7 +10,7 @@ from typing import Any
 
 from hemato_lab.api import CallbackSigner, FileList, KeyAuth, PasswordAuth, TokenAuth
 from tests.api.fake_reports import documented_report
-from tests.api.fake_service import Answer
+from tests.api.recording import Answer
 from tests.api.secret_channels import SECRETS, TOKENS, World, scenario
 
 STUDY = "c7d453a9-676d-4b9f-a505-8a9021b76dfd"

@@ -21,7 +21,7 @@ from hemato_lab.errors import (
     UnavailableError,
 )
 from tests.api.conftest import POLICY
-from tests.api.fake_service import Answer
+from tests.api.recording import Answer
 from tests.api.transports import redirect
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
     from tests.api.conftest import Api
-    from tests.api.fake_service import Received
+    from tests.api.recording import Received
 
 CLIENTS = pytest.mark.parametrize("kind", [Client, AsyncClient])
 
@@ -75,7 +75,8 @@ def test_who_sends_to_dev_or_qa_is_told_that_it_is_not_protected(
 def test_heartbeat_needs_no_credentials(open_api: Callable[..., Api]) -> None:
     api = open_api(auth=None)
     beat = api.call("heartbeat")
-    assert (beat.heartbeat, beat.version) == ("a7ef8fba741237f693c3", "test_double.1")
+    assert re.fullmatch("[0-9a-f]{20}", beat.heartbeat)
+    assert beat.version == api.service.version
     assert [(one.method, one.path) for one in api.asked()] == [("GET", "/heartbeat")]
     assert "authorization" not in api.asked()[0].headers
 
@@ -91,7 +92,7 @@ def test_everything_else_needs_them(open_api: Callable[..., Api]) -> None:
 def test_hello_of_a_good_token(api: Api) -> None:
     said = api.call("hello")
     assert said.accepted
-    assert said.claims == {"sub": "static"}
+    assert said.claims["sub"] == api.service.subject
     assert said.reasons == []
     assert str(said) == "The token is accepted."
 
@@ -109,6 +110,13 @@ def test_hello_of_a_refused_token_gives_every_reason_in_words(
     assert "the token is for another host (aud)" in audience
     assert str(said) == f"The token is refused: {key}; {audience}"
     assert len(api.asked()) == 1
+
+
+def test_hello_of_a_key_that_nobody_registered(open_api: Callable[..., Api], rsa_key: RSAPrivateKey) -> None:
+    said = open_api(auth=KeyAuth(rsa_key, issuer="lab.example.com", user_id="user-7", kid="nobody's")).call("hello")
+    assert not said.accepted
+    (reason,) = said.reasons
+    assert "the key id (kid) is not registered" in reason
 
 
 def test_hello_tells_that_the_clocks_differ(open_api: Callable[..., Api]) -> None:
@@ -212,7 +220,7 @@ def test_a_body_that_contradicts_the_status_is_warned_of(api: Api) -> None:
 
     api.answer(contradict)
     with pytest.warns(ServiceWarning, match="body says status 200, HTTP says 202"):
-        assert api.call("status", study_id).report_status == "open"
+        assert api.call("status", study_id).report_status == api.service.word_for_open
 
 
 def test_an_answer_about_another_study_is_not_believed(api: Api) -> None:

@@ -21,6 +21,7 @@ from hemato_lab.errors import (
     UnavailableError,
 )
 from tests.api.conftest import POLICY
+from tests.api.pictures import jpeg
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,11 +29,11 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
     from tests.api.conftest import Api
-    from tests.api.fake_service import Answer, Received
+    from tests.api.recording import Answer, Received
 
 USER = "ali@example.com"
 PASSWORD = "correct horse battery staple"  # noqa: S105 (made up)
-FILES = [b"\xff\xd8\xff\xe0" + f"picture {number}".encode() for number in range(8)]
+FILES = [jpeg(number) for number in range(8)]
 
 
 def logins(api: Api) -> int:
@@ -52,7 +53,7 @@ def of_device(open_api: Callable[..., Api], rsa_key: RSAPrivateKey) -> Callable[
     """Make clients with a key that is registered, whose clock may be wrong."""
 
     def make(**options: Any) -> Api:
-        auth = KeyAuth(rsa_key, issuer="lab.example", user_id="user-7", kid="key-7", role="device")
+        auth = KeyAuth(rsa_key, issuer="lab.example.com", user_id="user-7", kid="key-7", role="device")
         api = open_api(auth=auth, **options)
         form = serialization.PublicFormat.SubjectPublicKeyInfo
         api.service.keys["key-7"] = rsa_key.public_key().public_bytes(serialization.Encoding.PEM, form).decode()
@@ -149,7 +150,7 @@ def test_a_refused_session_is_renewed_once_and_then_given_up(of_user: Api) -> No
     study_id = of_user.study()
     refuse = of_user.service.error(401, "unauthorized")
     of_user.answer(refuse)
-    assert of_user.call("status", study_id).report_status == "open"
+    assert of_user.call("status", study_id).report_status == of_user.service.word_for_open
     assert (logins(of_user), len(of_user.asked("/status"))) == (2, 2)
     of_user.answer(refuse, of_user.service.process, refuse)
     with pytest.raises(UnauthorizedError):

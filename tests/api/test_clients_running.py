@@ -30,14 +30,15 @@ from hemato_lab.errors import (
 from hemato_lab.formats import open_smear
 from hemato_lab.formats.stored import file_id_of
 from tests.api.conftest import POLICY
+from tests.api.pictures import jpeg
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.api.conftest import Api
-    from tests.api.fake_service import Answer, Received
+    from tests.api.recording import Answer, Received
 
-FILES = [b"\xff\xd8\xff\xe0" + f"picture {number}".encode() for number in range(3)]
+FILES = [jpeg(number) for number in range(3)]
 IDS = tuple(file_id_of(content) for content in FILES)
 NEVER = 10**9
 
@@ -54,7 +55,7 @@ def asked_for(api: Api, files: list[bytes] = FILES) -> str:
 
 
 def test_tasks(api: Api) -> None:
-    study_id = api.study()
+    study_id = api.filled()
     accepted = api.call("request_tasks", study_id, ("pbs_v1",), callback_url="https://lab.example/hook")
     assert (accepted.pbs_study_id, accepted.tasks) == (study_id, ["pbs_v1"])
     study = api.service.studies[study_id]
@@ -89,44 +90,44 @@ def test_a_callback_comes_over_https(api: Api) -> None:
 
 def test_a_lost_answer_has_the_status_read_before_tasks_are_asked_for_again(api: Api) -> None:
     api.service.polls_until_ready = 0
-    study_id = api.study()
+    study_id = api.filled()
     api.lose_answer()
     assert api.call("request_tasks", study_id).tasks == ["pbs_v1"]
-    assert [one.path.rpartition("/")[2] for one in api.asked()[1:]] == ["tasks", "status"]
+    assert [one.path.rpartition("/")[2] for one in api.asked()[2:]] == ["tasks", "status"]
     assert api.service.studies[study_id].tasks_requested == 1
 
 
 def test_a_status_that_proves_nothing_has_them_asked_for_again(api: Api) -> None:
     """``queued`` may be said of a study without tasks, too; one that has them refuses to be asked again."""
-    study_id = api.study()
+    study_id = api.filled()
     api.lose_answer()
     queued = {"pbs_study_id": study_id, "report_status": "queued", "progress": 0.0}
     api.answer(*[api.service.success(200, queued)] * 4)
     assert api.call("request_tasks", study_id).tasks == ["pbs_v1"]
-    assert [one.path.rpartition("/")[2] for one in api.asked()[1:]] == ["tasks", *["status"] * 4, "tasks"]
+    assert [one.path.rpartition("/")[2] for one in api.asked()[2:]] == ["tasks", *["status"] * 4, "tasks"]
     assert api.service.studies[study_id].tasks == ["pbs_v1"]
     assert api.call("studies")[0].state == "tasks accepted"
 
 
 def test_a_request_that_was_lost_is_made_again_once_the_status_tells(api: Api) -> None:
-    study_id = api.study()
+    study_id = api.filled()
     api.answer(api.service.error(500, "internal"))
     api.call("request_tasks", study_id)
-    assert [one.path.rpartition("/")[2] for one in api.asked()[1:]] == ["tasks", "status", "tasks"]
+    assert [one.path.rpartition("/")[2] for one in api.asked()[2:]] == ["tasks", "status", "tasks"]
     assert api.service.studies[study_id].tasks_requested == 1
 
 
 def test_a_request_that_certainly_was_not_heard_is_made_again_at_once(api: Api) -> None:
-    study_id = api.study()
+    study_id = api.filled()
     api.answer(api.service.error(503, "unavailable"))
     api.call("request_tasks", study_id)
-    assert [one.path.rpartition("/")[2] for one in api.asked()[1:]] == ["tasks", "tasks"]
+    assert [one.path.rpartition("/")[2] for one in api.asked()[2:]] == ["tasks", "tasks"]
 
 
 def test_after_a_crash_in_the_middle_the_status_tells(open_api: Callable[..., Api]) -> None:
     api = open_api(policy=replace(POLICY, attempts=1))
     api.service.polls_until_ready = 0
-    study_id = api.study()
+    study_id = api.filled()
     api.lose_answer()
     with pytest.raises(ConnectionFailedError):
         api.call("request_tasks", study_id)

@@ -19,6 +19,7 @@ from hemato_lab.errors import (
 )
 from hemato_lab.formats.stored import file_id_of
 from tests.api.conftest import POLICY
+from tests.api.pictures import jpeg
 from tests.api.transports import html_page, redirect
 
 if TYPE_CHECKING:
@@ -182,9 +183,9 @@ def test_a_run_whose_creation_was_lost_takes_up_its_study(open_api: Callable[...
     api.service.honour_idempotency_key = True
     api.lose_answer()
     with pytest.raises(OutcomeUnknownError):
-        api.call("run", [b"\xff\xd8\xff\xe0 picture"])
+        api.call("run", [jpeg()])
     with api.another() as later:
-        done = later.call("run", [b"\xff\xd8\xff\xe0 picture"])
+        done = later.call("run", [jpeg()])
     assert list(api.service.studies) == [done.pbs_study_id]
 
 

@@ -23,20 +23,17 @@ from hemato_lab.errors import (
 )
 from hemato_lab.formats import open_smear
 from hemato_lab.formats.stored import file_id_of
-from tests.api.fake_service import Answer
+from tests.api.pictures import jpeg as picture
+from tests.api.recording import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hemato_lab.api import UploadFile
     from tests.api.conftest import Api
-    from tests.api.fake_service import Received
+    from tests.api.recording import Received
 
 PIXELS = np.random.default_rng(7).integers(0, 256, (24, 32, 3), np.uint8)
-
-
-def picture(number: int = 0) -> bytes:
-    return b"\xff\xd8\xff\xe0" + f"picture {number}".encode() * (number + 1)
 
 
 def ids(*contents: bytes) -> dict[str, tuple[str, ...]]:

@@ -19,8 +19,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from hemato_lab.formats.stored import file_id_of
-from tests.api.fake_service import Answer, FakeService, Study
+from tests.api.fake_service import FakeService, Study
 from tests.api.loopback import Behaviour, LoopbackServer
+from tests.api.recording import Answer
 from tests.api.transports import NOT_PROCESSED, RAISED, Fault, FaultyTransport, mock_transport
 
 if TYPE_CHECKING:

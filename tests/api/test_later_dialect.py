@@ -9,6 +9,7 @@ import pytest
 from hemato_lab.api import TokenAuth
 from hemato_lab.errors import RegionError, ReportNotReadyError, SchemaMismatchError
 from hemato_lab.formats.stored import file_id_of
+from tests.api.pictures import png
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -128,7 +129,7 @@ def test_the_scheme_can_be_chosen_in_either_dialect(
 
 def test_run_to_the_task_s_report(open_api: Callable[..., Api]) -> None:
     api = open_api(dialect="2024", auth=TokenAuth("a-token"))
-    files = [PNG + b"1", PNG + b"2"]
+    files = [png(1), png(2)]
     done = api.call("run", files, tasks=[TASK], tags={"purpose": "validation"}, rbc_diameter=70.0)
     (study,) = api.service.studies.values()
     assert (study.tags, study.tasks, study.rbc_diameter) == ({"purpose": "validation"}, [TASK], 70.0)
@@ -140,7 +141,7 @@ def test_run_to_the_task_s_report(open_api: Callable[..., Api]) -> None:
 def test_tasks_whose_answer_was_lost_are_asked_for_once(open_api: Callable[..., Api]) -> None:
     api = open_api(dialect="2024")
     api.service.polls_until_ready = 0
-    study_id = api.study()
+    study_id = api.filled()
     api.lose_answer()
     assert api.call("request_tasks", study_id, [TASK]).tasks == [TASK]
     assert api.service.studies[study_id].tasks_requested == 1

@@ -34,7 +34,7 @@ from hemato_lab.errors import (
     UnauthorizedError,
     UnavailableError,
 )
-from tests.api.fake_service import Answer
+from tests.api.recording import Answer
 from tests.api.transports import response_to
 
 if TYPE_CHECKING:

@@ -20,8 +20,9 @@ from hemato_lab.errors import (
     ResponseTooLargeError,
     TruncatedResponseError,
 )
-from tests.api.fake_service import Answer, FakeService, Received
+from tests.api.fake_service import FakeService
 from tests.api.loopback import Behaviour, LoopbackServer
+from tests.api.recording import Answer, Received
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -24,7 +24,7 @@ from tests.api.transports import mock_transport
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.api.fake_service import Answer, Received
+    from tests.api.recording import Answer, Received
 
 TOKEN = "token-of-the-wishful"  # noqa: S105 (made up)
 JPEG = b"\xff\xd8\xff\xe0 made up"

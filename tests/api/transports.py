@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from tests.api.fake_service import Answer
+from tests.api.recording import Answer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence

@@ -1,0 +1,1 @@
+def unpack(path, store): raise NotImplementedError

@@ -1,0 +1,1 @@
+def check_image(path, kind): pass

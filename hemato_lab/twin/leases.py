@@ -1,0 +1,74 @@
+"""Keeping a leased job: signs of life while it runs, and how far it is."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from hemato_lab.twin import jobs
+from hemato_lab.twin.database import open_database, transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from hemato_lab.twin.jobs import Job
+
+_SIGN_OF_LIFE_S: Final = jobs.LEASE_S / 4
+_PROGRESS_S: Final = 0.25
+
+
+class LeaseLostError(Exception):
+    """Another worker has the job now."""
+
+
+class Progress:
+    """Notes how far a job is and prolongs its lease, seldom enough to cost nothing; for the thread that analyses."""
+
+    def __init__(self, folder: Path, job: Job) -> None:
+        self._connection = open_database(folder, forced=False)
+        self._job = job
+        self._noted_at = 0.0
+
+    def __call__(self, done: int, total: int) -> None:
+        """Take note that so many tiles of all are done.
+
+        Raises
+        ------
+        LeaseLostError
+            If the job is another's.
+        """
+        if time.monotonic() - self._noted_at < _PROGRESS_S:
+            return
+        self._noted_at = time.monotonic()
+        with transaction(self._connection):
+            held = jobs.renew(self._connection, self._job, time.time(), min(0.99, done / max(1, total)))
+        if not held:
+            raise LeaseLostError
+
+    def close(self) -> None:
+        """Close its connection."""
+        self._connection.close()
+
+
+@contextmanager
+def signs_of_life(folder: Path, job: Job) -> Iterator[None]:
+    """Prolong a lease from a thread: some steps are long and tell nothing."""
+    ended = threading.Event()
+
+    def live() -> None:
+        connection = open_database(folder, forced=False)
+        while not ended.wait(_SIGN_OF_LIFE_S):
+            with transaction(connection):
+                jobs.renew(connection, job, time.time())
+        connection.close()
+
+    thread = threading.Thread(target=live, name="twin-lease", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()

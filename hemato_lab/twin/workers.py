@@ -1,0 +1,79 @@
+"""The worker processes of a server: started, watched, replaced when they die."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from typing import TYPE_CHECKING, Final
+
+from hemato_lab.twin import jobs
+from hemato_lab.twin.database import open_database, transaction
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_LOOK_S: Final = 0.25
+_PAUSE_S: Final = 1.0
+"""Before a worker that died is replaced."""
+_LOGGER: Final = logging.getLogger(__name__)
+
+
+class Workers:
+    """So many processes that analyse studies of a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        The twin's.
+    count : int
+        Processes at a time.
+    """
+
+    def __init__(self, folder: Path, count: int) -> None:
+        self._folder = folder
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._stopped = threading.Event()
+        for _ in range(count):
+            self._start_one()
+        self._thread = threading.Thread(target=self._watch, name="twin-workers", daemon=True)
+        self._thread.start()
+
+    def _start_one(self) -> None:
+        name = uuid.uuid4().hex[:12]
+        # Its standard input stays open for as long as this process lives, and tells it when to end.
+        self._processes[name] = subprocess.Popen(  # noqa: S603 (our own module)
+            [sys.executable, "-m", "hemato_lab.twin.worker", str(self._folder), name], stdin=subprocess.PIPE
+        )
+
+    def _watch(self) -> None:
+        connection = open_database(self._folder)
+        while not self._stopped.wait(_LOOK_S):
+            for name in [name for name, process in self._processes.items() if process.poll() is not None]:
+                code = self._processes.pop(name).returncode
+                with transaction(connection):
+                    lost = jobs.release(connection, name)
+                _LOGGER.warning("a worker ended with code %d; jobs to do again: %d", code, lost)
+                time.sleep(_PAUSE_S)
+                if not self._stopped.is_set():
+                    self._start_one()
+        connection.close()
+
+    @property
+    def process_ids(self) -> list[int]:
+        """Of the processes that are there now."""
+        return [process.pid for process in list(self._processes.values())]
+
+    def stop(self) -> None:
+        """End all processes; their jobs are done again at the next start."""
+        self._stopped.set()
+        self._thread.join()
+        for process in self._processes.values():
+            if process.stdin is not None:
+                process.stdin.close()
+            process.kill()
+            process.wait()
+        self._processes.clear()
