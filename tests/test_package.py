@@ -8,6 +8,7 @@ import importlib
 import json
 import pkgutil
 import re
+import shlex
 import socket
 import subprocess
 import sys
@@ -54,9 +55,9 @@ def documented_columns() -> list[str]:
     return [name for row in table.splitlines() for name in re.findall(r"`(\w+)`", row.split("|")[1])]
 
 
-def run_python(*arguments: str) -> str:
+def run_python(*arguments: str, folder: Path = ROOT) -> str:
     command = [sys.executable, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout  # noqa: S603
+    return subprocess.run(command, capture_output=True, text=True, check=True, cwd=folder).stdout  # noqa: S603
 
 
 @functools.cache
@@ -188,7 +189,7 @@ def test_the_ten_lines_of_python_run_and_give_the_report_that_is_shown(tmp_path:
 def assert_understood(line: str) -> None:
     from hemato_lab.cli.application import application
 
-    program, command, *arguments = line.partition("#")[0].split()
+    program, command, *arguments = shlex.split(line, comments=True)
     assert program == "hemato-lab"
     arguments = arguments[: arguments.index(">")] if ">" in arguments else arguments
     group = typer.main.get_command(application)
@@ -224,6 +225,25 @@ def test_the_lines_for_the_service_run_against_one(tmp_path: Path, monkeypatch: 
         exec(compile(code, "README.md", "exec"), {})  # noqa: S102 (our own words)
     assert "The token is accepted." in capsys.readouterr().out
     assert [study.tags for study in service.studies.values()] == [{"batch_id": "7"}]
+
+
+def test_the_lines_of_the_twin_run(monkeypatch: pytest.MonkeyPatch, capsys):
+    monkeypatch.chdir(ROOT)
+    exec(compile(readme_block("python3"), "README.md", "exec"), {})  # noqa: S102 (our own words)
+    printed = capsys.readouterr().out
+    assert "Malaria" in printed
+    assert printed.splitlines()[-1] == "True"
+
+
+def test_the_commands_of_the_twin_are_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    hemato_lab.api.make_key_pair("key.pem")
+    for line in readme_block("shell").splitlines():
+        command = shlex.split(line, comments=True)
+        if command[2] == "admin":
+            run_python("-m", "hemato_lab", *command[1:], folder=tmp_path)
+        else:
+            assert_understood(line)
 
 
 def test_tests_cannot_leave_the_machine():

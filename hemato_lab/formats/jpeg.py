@@ -33,13 +33,13 @@ START_OF_SCAN: Final = 0xDA
 APP0: Final = 0xE0
 APP1: Final = 0xE1
 APP14: Final = 0xEE
-_WITHOUT_LENGTH: Final = frozenset({0x01, *range(0xD0, 0xD8)})
-_FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+WITHOUT_LENGTH: Final = frozenset({0x01, *range(0xD0, 0xD8)})
+FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _READ_FRAMES: Final = frozenset({0xC0, 0xC1, 0xC2})
 """Baseline, extended sequential and progressive with Huffman codes."""
 _MAX_SCANS: Final = 100
 """A progressive file usually has 10 scans; each passes over the whole image, so many of them are an attack."""
-_PIXELS_PER_BYTE: Final = 512
+PIXELS_PER_BYTE: Final = 512
 """An 8 x 8 block takes one bit at the very least, so a shorter file cannot hold the size that it states."""
 _HEAD_BYTES: Final = 1 << 16
 
@@ -92,7 +92,7 @@ def segments(content: bytes | memoryview, label: str) -> Iterator[tuple[int, int
         if marker == END_OF_IMAGE:
             yield marker, position, position + 2
             return
-        if marker in _WITHOUT_LENGTH:
+        if marker in WITHOUT_LENGTH:
             position += 2
             continue
         (length,) = struct.unpack(">H", content[position + 2 : position + 4])
@@ -120,7 +120,7 @@ def read_header(content: bytes, label: str) -> JpegHeader:
     orientation, from_exif, from_app0 = UPRIGHT, None, None
     for marker, start, end in segments(content, label):
         body = content[start + 4 : end]
-        if marker in _FRAMES:
+        if marker in FRAMES:
             if frame is not None:
                 raise damaged(label, stage="header", reason="a JPEG with two frames")
             frame = _frame(marker, body, label)
@@ -228,7 +228,7 @@ def _refuse_bomb(stored: Stored) -> None:
     position = 2
     while position + 9 <= len(head) and head[position] == 0xFF:
         marker, length = head[position + 1], int.from_bytes(head[position + 2 : position + 4], "big")
-        if marker in _FRAMES:
+        if marker in FRAMES:
             height, width = struct.unpack(">HH", head[position + 5 : position + 9])
             if height:
                 check_whole_size(width, height, stored.label)
@@ -237,7 +237,7 @@ def _refuse_bomb(stored: Stored) -> None:
 
 
 def _refuse_impossible(header: JpegHeader, content: bytes, label: str) -> None:
-    if header.width * header.height > _PIXELS_PER_BYTE * len(content):
+    if header.width * header.height > PIXELS_PER_BYTE * len(content):
         reason = f"{len(content)} bytes cannot hold {header.width} x {header.height} pixels"
         raise damaged(label, stage="header", reason=reason)
     if content.count(b"\xff\xda") > _MAX_SCANS:

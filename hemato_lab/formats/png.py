@@ -44,7 +44,7 @@ _ADAM7: Final = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 
 """First column, first row, step in x and in y of each interlace pass."""
 _UNPACK_CHUNK: Final = 1 << 20
 _MADE_OF: Final = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})
-_MAX_DEFLATE_RATIO: Final = 1032
+MAX_DEFLATE_RATIO: Final = 1032
 """No DEFLATE stream unpacks to more than this many bytes a byte (RFC 1951)."""
 
 
@@ -169,9 +169,9 @@ def check_pixel_data(content: bytes, png: PngFile, label: str) -> None:
     UnreadableInputError
         If it does not, or the data is damaged.
     """
-    expected = _filtered_bytes(png)
+    expected = filtered_bytes(png)
     packed = sum(end - start for start, end in png.pixel_data)
-    if expected > _MAX_DEFLATE_RATIO * packed:
+    if expected > MAX_DEFLATE_RATIO * packed:
         reason = f"{packed} bytes of pixel data cannot hold {png.width} x {png.height} pixels"
         raise damaged(label, stage="header", reason=reason)
     unpacker, made = zlib.decompressobj(), 0
@@ -185,7 +185,7 @@ def check_pixel_data(content: bytes, png: PngFile, label: str) -> None:
         raise damaged(label, stage="unpack", reason=f"{made} bytes of pixels where its size needs {expected}")
 
 
-def _filtered_bytes(png: PngFile) -> int:
+def filtered_bytes(png: PngFile) -> int:
     """Return the unpacked bytes of all rows, each with one byte for its filter."""
     bits = png.depth * _SAMPLES[png.colour_type]
     passes = _ADAM7 if png.interlaced else ((0, 0, 1, 1),)

@@ -20,7 +20,7 @@ MOST_TAGS: Final = 100
 LONGEST_TAG: Final = 2000
 """Characters of a key or value."""
 _LARGEST_DIAMETER_PX: Final = 10_000.0
-_PRINTED: Final = re.compile("[!-~]{1,2000}")
+_PRINTED: Final = re.compile("[!-~]{1,8000}")
 _DECIMAL: Final = re.compile(r"[+]?[0-9]{0,12}(?:\.[0-9]{0,30})?(?:[eE][+-]?[0-9]{1,3})?")
 
 

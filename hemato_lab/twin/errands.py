@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from hemato_lab.twin.callbacks import Courier
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
     from hemato_lab.twin.service import Service, Settings
 
+DOWNLOAD_S: Final = 1800.0
+"""Seconds that one file may take to download."""
 _LOOK_S: Final = 0.2
 _AFTER_PROBLEM_S: Final = 2.0
 _LOGGER: Final = logging.getLogger(__name__)
@@ -66,7 +69,8 @@ class Errands:
 
     def __init__(self, service: Service) -> None:
         settings = service.settings
-        self._fetchers = Fetcher(settings.fetch), Fetcher(settings.fetch)
+        patient = replace(settings.fetch, total_s=max(DOWNLOAD_S, settings.fetch.total_s))
+        self._fetchers = Fetcher(patient), Fetcher(settings.fetch)
         downloader = Downloader(settings, service.store, self._fetchers[0])
         courier = Courier(self._fetchers[1], lambda: service.base_url, documented=settings.documented_callbacks)
         self._errands = (

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from hemato_lab.api.locks import RunLock
 from hemato_lab.errors import ConfigError, LockedError, MissingDependencyError
-from hemato_lab.twin import jobs
+from hemato_lab.twin import jobs, malformed
 from hemato_lab.twin.accounts import FirstAccess, first_access
 from hemato_lab.twin.database import open_database, transaction
 from hemato_lab.twin.errands import Errands
 from hemato_lab.twin.faults import FaultInjection, Faults
 from hemato_lab.twin.service import Service, Settings
+from hemato_lab.twin.store import Store
 from hemato_lab.twin.workers import Workers
 
 if TYPE_CHECKING:
@@ -128,11 +129,17 @@ class Server:
             raise self._problem
 
     def _prepare(self) -> None:
+        """Tidy up after an earlier process, however it ended, and make the first accounts."""
+        store = Store(self.settings.folder)
+        store.clear_incoming()
         connection = open_database(self.settings.folder)
-        with transaction(connection):
-            jobs.release_all(connection)
-            self.first = first_access(connection, self.settings.folder, self.settings.region, self.settings.wall())
-        connection.close()
+        try:
+            store.sweep({row["file_id"] for row in connection.execute("SELECT DISTINCT file_id FROM files")})
+            with transaction(connection):
+                jobs.release_all(connection)
+                self.first = first_access(connection, self.settings.folder, self.settings.region, self.settings.wall())
+        finally:
+            connection.close()
 
     def _run(self) -> None:
         """Run the event loop; the thread of the server."""
@@ -228,6 +235,7 @@ def _configuration(uvicorn: Any, app: ASGIApp, binding: Binding) -> Any:
     """Return how the web server runs: silent, as its lines would hold addresses, and without headers of its own."""
     return uvicorn.Config(
         app,
+        http=malformed.protocol(),
         ssl_certfile=binding.certificate,
         ssl_keyfile=binding.private_key,
         lifespan="off",

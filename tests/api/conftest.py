@@ -268,6 +268,26 @@ class Api:
         return study_id
 
 
+@pytest.fixture(params=["fake", "twin"])
+def make_service(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Any]]:
+    """Make services without a server, both kinds; a class that is given goes before theirs."""
+    if request.param == "twin":
+        skip_what_is_not_of_the_twin(request)
+    kind = TwinService if request.param == "twin" else FakeService
+    with ExitStack() as opened:
+
+        def make(before: type[Recording] | None = None, **options: Any) -> Any:
+            options = {"host": "eu.api.hemato.ai", **options}
+            where = [tmp_path_factory.mktemp("twin")] if kind is TwinService else []
+            service: Any = (kind if before is None else type(before.__name__, (before, kind), {}))(*where, **options)
+            opened.callback(service.close)
+            return service
+
+        yield make
+
+
 WAYS = [(which, kind, sockets) for which in ("fake", "twin") for kind in (Client, AsyncClient) for sockets in (0, 1)]
 LEFT_FOR_LATER = {("twin", Client, 0), ("twin", AsyncClient, 1)}
 """Ways of the slow run: in the normal one, the twin meets each client once and each kind of transport once."""

@@ -12,15 +12,16 @@ from urllib.parse import urlsplit
 import pytest
 
 from hemato_lab.api import AsyncClient, CallbackReceiver, Client, FileList, Policy, ServiceWarning, TokenAuth
-from tests.api.fake_service import FakeService
+from tests.api.pictures import jpeg
+from tests.api.recording import Recording
 from tests.api.transports import mock_transport
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 TOKEN = "token-of-the-called"  # noqa: S105 (made up)
-JPEG = b"\xff\xd8\xff\xe0 made up"
+JPEG = jpeg()
 PATIENT = Policy(poll_first_s=60.0, poll_longest_s=60.0)
 """Without a hint the second question for the status comes after a minute."""
 
@@ -31,8 +32,8 @@ def receiver() -> Iterator[CallbackReceiver]:
         yield started
 
 
-class CallingService(FakeService):
-    """Calls back as soon as a status was asked for."""
+class CallingService(Recording):
+    """Calls back as soon as a status was asked for; goes before a service."""
 
     def respond(self, method: str, target: str, headers: Any, body: bytes) -> Any:
         answer = super().respond(method, target, headers, body)
@@ -52,9 +53,9 @@ class CallingService(FakeService):
 
 
 @pytest.fixture
-def service(receiver: CallbackReceiver) -> Iterator[CallingService]:
+def service(receiver: CallbackReceiver, make_service: Callable[..., Any]) -> Iterator[Any]:
     """The service; its calls have ended before the receiver is closed."""
-    calling = CallingService(static_tokens={TOKEN}, polls_until_ready=1)
+    calling = make_service(CallingService, static_tokens={TOKEN}, polls_until_ready=1)
     yield calling
     for timer in getattr(calling, "statuses", []):
         timer.join()
@@ -99,8 +100,8 @@ def test_in_workflow_2_the_address_is_signed_for_the_sample(service, receiver, t
     assert by_address in service.studies
 
 
-def test_a_count_that_is_not_that_of_its_places_is_warned_of(tmp_path: Path) -> None:
-    service = FakeService(static_tokens={TOKEN})
+def test_a_count_that_is_not_that_of_its_places_is_warned_of(make_service: Callable[..., Any], tmp_path: Path) -> None:
+    service = make_service(static_tokens={TOKEN})
     finding = {"ring trophozoite": {"count": "3", "heat_map": [{"center": [1, 2], "radius": 3}]}}
     results = {"pbs_study_id": "study-1", "file_ids": [], "morphological_findings": finding}
     service.next_answers.append(service.success(200, results))

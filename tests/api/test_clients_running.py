@@ -113,7 +113,8 @@ def test_a_request_that_was_lost_is_made_again_once_the_status_tells(api: Api) -
     study_id = api.filled()
     api.answer(api.service.error(500, "internal"))
     api.call("request_tasks", study_id)
-    assert [one.path.rpartition("/")[2] for one in api.asked()[2:]] == ["tasks", "status", "tasks"]
+    looks = 4 if api.service.word_for_open == "queued" else 1  # that word may also be said of a study with tasks
+    assert [one.path.rpartition("/")[2] for one in api.asked()[2:]] == ["tasks", *["status"] * looks, "tasks"]
     assert api.service.studies[study_id].tasks_requested == 1
 
 
@@ -383,7 +384,7 @@ def test_run_tells_of_progress_and_packs(api: Api) -> None:
     assert asked.headers["content-type"] == "application/zip"
     total = sum(map(len, FILES))
     assert told == [(0, total), (total, total)]
-    assert done.report.file_ids == IDS
+    assert sorted(done.report.file_ids) == sorted(IDS)
     assert tuple(one.file_id for one in done.files) == IDS
 
 

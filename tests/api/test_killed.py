@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,12 +15,17 @@ from hemato_lab.formats.stored import file_id_of
 from tests.api import killed
 from tests.api.fake_service import FakeService
 from tests.api.loopback import LoopbackServer
+from tests.twin.twin_service import TwinServer, TwinService
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no kill -9")
 POINTS = 40
+WHICH = ("fake", "twin")
+OF_THE_TWIN = range(2, POINTS, 5)
+"""Points that the twin meets in the normal run; the others are in the slow one."""
 
 
 @pytest.fixture(scope="module")
@@ -30,12 +35,29 @@ def processes() -> multiprocessing.context.ForkServerContext:
     return context
 
 
-@pytest.mark.parametrize("point", range(POINTS))
-def test_a_killed_run_goes_on_where_it_stopped(point: int, processes, tmp_path: Path) -> None:
-    service = FakeService()
-    service.static_tokens.add(killed.TOKEN)
+def at(point: int, which: str) -> Any:
+    marks = [pytest.mark.slow] if which == "twin" and point not in OF_THE_TWIN else []
+    return pytest.param(point, which, id=f"{which}-{point}", marks=marks)
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Callable[[str], Any]:
+    """Return a function that makes a server and its service, the fake or the twin."""
+
+    def make(which: str) -> Any:
+        if which == "fake":
+            return LoopbackServer(FakeService(static_tokens={killed.TOKEN}))
+        (tmp_path / "twin").mkdir()
+        return TwinServer(TwinService(tmp_path / "twin", host="127.0.0.1", static_tokens={killed.TOKEN}))
+
+    return make
+
+
+@pytest.mark.parametrize(("point", "which"), [at(point, which) for which in WHICH for point in range(POINTS)])
+def test_a_killed_run_goes_on_where_it_stopped(point: int, which: str, serve, processes, tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite3"
-    with LoopbackServer(service) as server:
+    with serve(which) as server:
+        service = server.service
         victim = processes.Process(target=killed.run_and_die, args=(server.url, str(path), point))
         victim.start()
         victim.join()
@@ -45,6 +67,10 @@ def test_a_killed_run_goes_on_where_it_stopped(point: int, processes, tmp_path: 
         with killed.client(server.url, str(path)) as api:
             study = api.run(killed.FILES, tags=killed.TAGS, parallel=2)
             orphans = {orphan.request_id for orphan in api.possible_orphans()}
+        assert_nothing_was_lost(service, study, acknowledged, sent_before, orphans)
+
+
+def assert_nothing_was_lost(service: Any, study: Any, acknowledged: set[str], sent_before: Any, orphans: Any) -> None:
     expected = {file_id_of(content) for content in killed.FILES}
     there = service.studies[study.pbs_study_id]
     assert set(there.files) == set(study.report.file_ids) == expected

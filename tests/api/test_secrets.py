@@ -30,6 +30,7 @@ from hemato_lab.api.messages import Outgoing, Timeouts
 from hemato_lab.errors import HematoError
 from tests.api.conftest import POLICY
 from tests.api.loopback import Behaviour
+from tests.api.pictures import png
 from tests.api.secret_channels import CHANNELS, SCENARIOS, SECRETS, World, hits, scenario
 from tests.api.secret_scenarios import PNG, STUDY, words
 
@@ -115,7 +116,7 @@ def workflow_1(world: World) -> None:
     tags = {"patient_name": world["tag-name"], "mrn": world["tag-number"], "note": f"born {world['tag-born']}"}
     files = [world.files / f"{world[name]}.png" for name in ("file-name-1", "file-name-2")]
     for number, path in enumerate(files):
-        path.write_bytes(PNG + bytes([number]))
+        path.write_bytes(png(number))
     study = world.attempt(api.call, "create", tags).pbs_study_id
     world.attempt(api.call, "upload", study, files)
     for name in ("request_tasks", "wait", "report", "upload"):

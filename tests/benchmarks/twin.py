@@ -1,10 +1,11 @@
 """The twin under load, and its uploads against a bare server: ``python -m tests.benchmarks.twin``.
 
-``uploads``: the same files to ``hemato-lab serve``, which checks, hashes and forces each to disk before it answers, and to
-a bare Starlette application on uvicorn that streams each body to a file and forces nothing. In turns, eight at a time.
+``uploads``: the same files to ``hemato-lab serve``, which checks, hashes and forces each to disk before it answers, and
+to a bare Starlette application on uvicorn that streams each body to a file and forces nothing. In turns, eight at a
+time.
 
-``load``: 50 clients, each with ten studies, at the same time: make, upload, request tasks, poll, fetch the report, while
-the worker analyses. Latency of the small requests, errors, and the memory of the server and its worker together.
+``load``: 50 clients, each with ten studies, at the same time: make, upload, request tasks, poll, fetch the report,
+while the worker analyses. Latency of the small requests, errors, and the memory of the server and its worker together.
 
 Exit status 1 when a goal is missed.
 """

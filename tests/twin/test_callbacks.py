@@ -102,10 +102,7 @@ def test_no_address_no_call(connection: sqlite3.Connection, make_study: Make) ->
 def test_a_receiver_that_fails_is_called_again_later(connection: sqlite3.Connection, due_study: studies.Study) -> None:
     receiver = Receiver(500, TimedOutError("too slow", subject="https://example.org"), 204)
     deliver = courier(receiver)
-    called_at = []
-    for second in range(10):
-        if deliver.step(connection, NOW + second):
-            called_at.append(second)
+    called_at = [second for second in range(10) if deliver.step(connection, NOW + second)]
     assert called_at == [0, 1, 3]  # one second, then two
     state = callbacks.states(connection, due_study.study_id)
     assert state == [{"event": "ready 1", "state": "delivered", "attempts": 3, "problem": ""}]

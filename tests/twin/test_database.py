@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hemato_lab.errors import ConfigError
+from hemato_lab.twin import database
 from hemato_lab.twin.database import FILE_NAME, Writer, open_database, transaction
 
 if TYPE_CHECKING:
@@ -79,9 +80,14 @@ def test_many_open_a_new_one_at_once(tmp_path: Path) -> None:
 
 def test_an_error_inside_undoes_all(tmp_path: Path) -> None:
     connection = open_database(tmp_path)
-    with pytest.raises(ZeroDivisionError), transaction(connection):
-        put(connection, "a")
-        raise ZeroDivisionError
+
+    def put_twice() -> None:
+        with transaction(connection):
+            put(connection, "a")
+            put(connection, "a")
+
+    with pytest.raises(sqlite3.IntegrityError):
+        put_twice()
     connection.close()
     assert names(tmp_path) == []
 
@@ -116,24 +122,19 @@ def test_changes_of_one_commit_fail_alone(tmp_path: Path, writer: Writer) -> Non
     assert names(tmp_path) == ["a", "b"]
 
 
-def test_changes_that_wait_share_commits(tmp_path: Path, writer: Writer) -> None:
-    held = threading.Event()
-    writer.submit(lambda _: held.wait(10))
-    versions: list[int] = []
-
-    def note(connection: sqlite3.Connection) -> None:
-        versions.append(connection.total_changes)
-        assert connection.in_transaction
-
-    watch = open_database(tmp_path)
-    before = watch.execute("PRAGMA data_version").fetchone()[0]
-    futures = [writer.submit(lambda connection, n=n: put(connection, f"{n:02}")) for n in range(50)]
+def test_changes_that_wait_share_commits(tmp_path: Path, writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+    commits: list[int] = []
+    commit = database._commit
+    monkeypatch.setattr(database, "_commit", lambda *args: (commits.append(len(args[1])), commit(*args)))
+    begun, held = threading.Event(), threading.Event()
+    writer.submit(lambda _: (begun.set(), held.wait(10)))
+    begun.wait()
+    futures = [writer.submit(lambda connection, n=n: put(connection, f"{n:03}")) for n in range(100)]
     held.set()
     for future in futures:
         future.result()
-    assert watch.execute("PRAGMA data_version").fetchone()[0] > before
-    watch.close()
-    assert len(names(tmp_path)) == 50
+    assert commits[1:] == [64, 36]
+    assert len(names(tmp_path)) == 100
 
 
 def test_closing_makes_what_waits(tmp_path: Path) -> None:

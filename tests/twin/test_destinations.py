@@ -96,6 +96,11 @@ def test_what_could_be_read_in_two_ways_is_refused(url: str) -> None:
     assert shown(url) == "an address"
 
 
+def test_a_user_name_is_called_one() -> None:
+    with pytest.raises(InsecureAddressError, match="user name"):
+        destination("https://user:secret@a.example/")
+
+
 def test_of_an_address_scheme_and_host_may_be_said() -> None:
     assert shown(SIGNED) == "https://bucket.s3.example"
     assert shown("http://[2a00::1]:8080/secret") == "http://[2a00::1]"

@@ -61,7 +61,7 @@ def test_what_is_no_strict_object_is_refused(body: bytes) -> None:
         ("text/html;q=0, */*;q=0.1", True),
     ],
 )
-def test_accept_by_rfc_9110(accept: str, expected: bool) -> None:
+def test_accept_by_rfc_9110(accept: str, *, expected: bool) -> None:
     assert accepts_json(accept) is expected
 
 

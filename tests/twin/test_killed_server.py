@@ -35,7 +35,7 @@ class Acknowledged:
 
 
 class Load(threading.Thread):
-    """A client that makes one study after the other and notes every acknowledgement; failures are the server's death."""
+    """A client that makes one study after the other and notes every acknowledgement; failures are deaths."""
 
     def __init__(self, serving: Serving, number: int) -> None:
         super().__init__(daemon=True)

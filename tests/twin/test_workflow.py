@@ -55,7 +55,8 @@ def test_a_zip_and_a_stated_diameter_give_the_same_report(twin: hl.Twin) -> None
     folder = shipped("sample_data") / "malaria"
     study = twin.client.run(folder, zip_above=0, rbc_diameter=70.0)
     assert study.report is not None
-    assert json.loads(unmarked(study.report))["file_ids"] == json.loads(local(folder / "images"))["file_ids"]
+    # The client names the members of its archive by their hashes, so they come in that order.
+    assert list(study.report.file_ids) == sorted(json.loads(local(folder / "images"))["file_ids"])
     expected = hl.analyze(hl.open_smear(folder, rbc_diameter_px=70.0)).report
     assert study.report.feature_statistics["rbc-density"].value == expected.feature_statistics["rbc-density"].value
 
@@ -102,7 +103,7 @@ def test_another_analysis_is_the_next_version(twin: hl.Twin) -> None:
 def test_a_picture_that_cannot_be_read_fails_its_study_in_words(twin: hl.Twin) -> None:
     damaged = image_bytes(1, side=64)
     damaged = damaged[: len(damaged) // 2] + bytes(len(damaged) - len(damaged) // 2)
-    with pytest.raises(StudyFailedError, match="damaged|readable|decode"):
+    with pytest.raises(StudyFailedError, match="Damaged"):
         twin.client.run(damaged)
 
 

@@ -1,14 +1,13 @@
 """The real twin where the tests of the client expect the fake service.
 
-The application, database, store and judge of tokens are the twin's own. Made up are the analysis, which is ready after so
-many questions for the status, and the downloads of workflow 2.
+The application, database, store and judge of tokens are the twin's own. Made up are the analysis, which is ready after
+so many questions for the status, and the downloads of workflow 2.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import tempfile
 import threading
 import time
@@ -42,17 +41,17 @@ BEHAVIOURS = {Behaviour.RESET_AFTER_PROCESSING: "drop-after", Behaviour.TRUNCATE
 
 
 @cache
-def prepared_folder() -> tempfile.TemporaryDirectory[str]:
-    """Make a folder with an organisation and a user, once for all tests: a password takes a while to be hashed."""
-    made = tempfile.TemporaryDirectory(prefix="twin_service_")
-    with closing(open_database(Path(made.name))) as connection:
-        with transaction(connection):
-            organisation = accounts.add_organisation(connection, ISSUER, "A laboratory", 0.0)
-            options: dict[str, Any] = {"roles": accounts.ROLES, "regions": EVERYWHERE, "now": 0.0}
-            user_id, _ = accounts.add_user(connection, organisation, EMAIL, **options)
-            connection.execute("UPDATE users SET user_id = ? WHERE user_id = ?", (DEVICE, user_id))
-        connection.execute("PRAGMA journal_mode = DELETE")
-    return made
+def prepared_database() -> bytes:
+    """Return a database with an organisation and a user, made once for all tests: a password takes a while to hash."""
+    with tempfile.TemporaryDirectory() as folder:
+        with closing(open_database(Path(folder))) as connection:
+            with transaction(connection):
+                organisation = accounts.add_organisation(connection, ISSUER, "A laboratory", 0.0)
+                options: dict[str, Any] = {"roles": accounts.ROLES, "regions": EVERYWHERE, "now": 0.0}
+                user_id, _ = accounts.add_user(connection, organisation, EMAIL, **options)
+                connection.execute("UPDATE users SET user_id = ? WHERE user_id = ?", (DEVICE, user_id))
+            connection.execute("PRAGMA journal_mode = DELETE")  # all of it in one file
+        return Path(folder, FILE_NAME).read_bytes()
 
 
 class TwinService(Recording):
@@ -87,7 +86,7 @@ class TwinService(Recording):
         keep_bodies: bool = True,
     ) -> None:
         super().__init__(wall_clock=wall_clock, record=record, keep_bodies=keep_bodies)
-        shutil.copy(Path(prepared_folder().name, FILE_NAME), folder)
+        Path(folder, FILE_NAME).write_bytes(prepared_database())
         self.folder = folder
         self.polls_until_ready = polls_until_ready
         self.fail_studies = fail_studies

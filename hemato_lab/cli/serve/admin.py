@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hemato_lab.api.regions import REGIONS
 from hemato_lab.cli.places import named_path
 from hemato_lab.cli.serve.running import DataOption, data_folder
 from hemato_lab.errors import UnreadableInputError
@@ -72,6 +71,7 @@ def add_user(
     data: DataOption = None,
 ) -> None:
     """Add a user, and print the id and a password that is shown this once."""
+    from hemato_lab.api.regions import REGIONS
     from hemato_lab.twin import accounts
 
     with _changing(data) as connection:

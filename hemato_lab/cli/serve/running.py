@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from hemato_lab.api.regions import DEMO_REGIONS, REGIONS
 from hemato_lab.cli.places import named_path
 from hemato_lab.errors import ConfigError
 from hemato_lab.report import RESEARCH_USE_NOTICE
@@ -56,7 +55,7 @@ def run(
     ] = DEFAULT_PORT,
     host: Annotated[str, typer.Option(help="Address to listen at; beyond this machine TLS is needed.")] = "127.0.0.1",
     data: DataOption = None,
-    region: Annotated[str, typer.Option(help=f"Region it stands for: {', '.join(REGIONS)}.")] = "dev",
+    region: Annotated[str, typer.Option(help="Region it stands for: dev, qa, us, ca, eu, or in.")] = "dev",
     workers: Annotated[int, typer.Option(min=0, max=64, help="Processes that analyse studies.")] = 1,
     certificate: Annotated[str | None, typer.Option(help="Certificate for TLS, PEM.")] = None,
     certificate_key: Annotated[str | None, typer.Option(help="Private key of the certificate, PEM.")] = None,
@@ -147,6 +146,8 @@ def _log_to_terminal() -> None:
 
 
 def _known_region(region: str) -> str:
+    from hemato_lab.api.regions import DEMO_REGIONS, REGIONS
+
     known = (*REGIONS, *DEMO_REGIONS)
     if region not in known:
         raise ConfigError("is no region", subject=region, hint=f"use one of {', '.join(known)}")
