@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import itertools
-import json
 import math
 import random
 import re
@@ -18,7 +17,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from hemato_lab.errors import ConfigError
-from hemato_lab.twin.refusals import MESSAGE_OF, STATUS_OF
+from hemato_lab.twin.exchange import JSON_TYPE, refused
+from hemato_lab.twin.refusals import STATUS_OF, Refusal
+from hemato_lab.twin.reporting import PRODUCER
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -254,13 +255,11 @@ def _is_loopback(client: tuple[str, int] | None) -> bool:
 
 
 def _envelope(status: str, debug_info: dict[str, Any]) -> bytes:
-    code = _CODES[status]
-    words = {"results": {}, "error": code, "user_message": MESSAGE_OF[code], "debug_info": debug_info}
-    return json.dumps({"status": int(status), **words}).encode()
+    return refused(Refusal(_CODES[status], debug_info)).envelope({"producer": PRODUCER})
 
 
 async def _give(send: Send, status: int, headers: Mapping[str, str], body: bytes) -> None:
-    all_headers = {"Content-Type": "application/json", "Content-Length": str(len(body)), **headers}
+    all_headers = {"Content-Type": JSON_TYPE, "Content-Length": str(len(body)), **headers}
     raw = [(name.lower().encode(), value.encode()) for name, value in all_headers.items()]
     await send({"type": "http.response.start", "status": status, "headers": raw})
     await send({"type": "http.response.body", "body": body})

@@ -64,7 +64,7 @@ def _shared() -> dict[str, Schema]:
         ),
         "Task": {"enum": list(TASKS), "description": "pbs_v1 of the document, MALARIA_ANY_ANY of the later dialect."},
         "Tasks": _list(reference("Task"), minItems=1),
-        "Address": _text("https, or http to this machine; without a user name.", format="uri", maxLength=2000),
+        "Address": _text("https, or http to this machine; without a user name.", format="uri", maxLength=8000),
         "Tags": _object(
             {},
             description="Pairs of text to find the study by. Nothing that names a patient belongs here.",
@@ -86,6 +86,23 @@ def _taken() -> dict[str, Schema]:
         "callback_url": address,
         "tags": reference("Tags"),
     }
+    return {
+        "Credentials": _object(
+            {"user": _text("E-mail address."), "pass_hash": _text("Hex SHA-256.", pattern="^[0-9a-f]{64}$")},
+            "user pass_hash",
+        ),
+        **_new_studies(address, listed),
+        "TaskRequest": _object(
+            {key: value for key, value in listed.items() if key != "tags"},
+            description="The tasks may have any of their three names; two of them have to agree.",
+        )
+        | _with_tasks(),
+        "File": _text("The bytes of a JPEG or PNG image, or of a ZIP archive of such.", format="binary"),
+    }
+
+
+def _new_studies(address: Schema, listed: dict[str, Schema]) -> dict[str, Schema]:
+    """Return schemas of what makes a study: uploads, the address of a list, or the list itself."""
     a_name = _text(maxLength=LONGEST_ID)
     of_sample = {
         "files": _list(address, "Addresses to download from, as a rule presigned.", minItems=1, maxItems=MOST_FILES),
@@ -94,10 +111,6 @@ def _taken() -> dict[str, Schema]:
         "sample_collection_timestamp": _text("RFC 3339 with a time zone.", format="date-time"),
     }
     return {
-        "Credentials": _object(
-            {"user": _text("E-mail address."), "pass_hash": _text("Hex SHA-256.", pattern="^[0-9a-f]{64}$")},
-            "user pass_hash",
-        ),
         "NewStudy": {"anyOf": [reference(name) for name in ("StudyOfUploads", "StudyOfList", "ListFile")]},
         "StudyOfUploads": _object(
             {"tags": reference("Tags"), "list_url": False, "files": False},
@@ -117,12 +130,6 @@ def _taken() -> dict[str, Schema]:
             others=_text(maxLength=LONGEST_TAG),
         )
         | _with_tasks(),
-        "TaskRequest": _object(
-            {key: value for key, value in listed.items() if key != "tags"},
-            description="The tasks may have any of their three names; two of them have to agree.",
-        )
-        | _with_tasks(),
-        "File": _text("The bytes of a JPEG or PNG image, or of a ZIP archive of such.", format="binary"),
     }
 
 
@@ -133,21 +140,25 @@ def _with_tasks() -> Schema:
 
 def _answered() -> dict[str, Schema]:
     """Return schemas of ``results``."""
+    return {"Login": _login(), "Claims": _claims(), **_of_steps(), "Heartbeat": _heartbeat()}
+
+
+def _login() -> Schema:
+    person = {"email": _text(), "id": _text(), "screen_name": _text(), "user_name": _text()}
+    return _object(
+        {
+            "login_timestamp": _text("Nanoseconds since 1970.", pattern="^[0-9]+$"),
+            "token": _object({"HY_APP_AUTH_v1": _text("Opaque.")}, "HY_APP_AUTH_v1"),
+            "user": _object(person, " ".join(person)),
+        },
+        "login_timestamp token user",
+    )
+
+
+def _of_steps() -> dict[str, Schema]:
     study, file = reference("StudyId"), reference("FileId")
     member_files = _list(file)
     return {
-        "Login": _object(
-            {
-                "login_timestamp": _text("Nanoseconds since 1970.", pattern="^[0-9]+$"),
-                "token": _object({"HY_APP_AUTH_v1": _text("Opaque.")}, "HY_APP_AUTH_v1"),
-                "user": _object(
-                    {"email": _text(), "id": _text(), "screen_name": _text(), "user_name": _text()},
-                    "email id screen_name user_name",
-                ),
-            },
-            "login_timestamp token user",
-        ),
-        "Claims": _claims(),
         "StudyCreated": _object({"pbs_study_id": study, "file_ids": member_files}, "pbs_study_id"),
         "FileReceived": _object(
             {"pbs_study_id": study, "file_id": file, "file_ids": member_files},
@@ -165,16 +176,19 @@ def _answered() -> dict[str, Schema]:
             "pbs_study_id report_status progress progress_message",
             description="A study that waits for files is queued without progress.",
         ),
-        "Heartbeat": _object(
-            {
-                "delta": _text("Time it took, with its unit."),
-                "heartbeat": _text("Another one each time."),
-                "request_timestamp": _number("Seconds since 1970."),
-                "version": _text(),
-            },
-            "delta heartbeat request_timestamp version",
-        ),
     }
+
+
+def _heartbeat() -> Schema:
+    return _object(
+        {
+            "delta": _text("Time it took, with its unit."),
+            "heartbeat": _text("Another one each time."),
+            "request_timestamp": _number("Seconds since 1970."),
+            "version": _text(),
+        },
+        "delta heartbeat request_timestamp version",
+    )
 
 
 def _claims() -> Schema:
@@ -222,29 +236,6 @@ def _moved(node: Any) -> Any:
 
 def _of_task_reports() -> dict[str, Schema]:
     """Return schemas of the later dialect's reports; what the numbers mean is told in `task_reports`."""
-    pixels = _number("Ours: pixels from the left or top of the image.", minimum=0)
-    tile = _object(
-        {
-            "image_id": reference("FileId"),
-            "tile_location": _object({"x": pixels, "y": pixels}, "x y"),
-            "likelihood": _number("Ours: score of the cell in it that looks most parasitised.", minimum=0, maximum=1),
-        },
-        "image_id tile_location likelihood",
-        description="Ours: a tile of 512 pixels that holds red cells.",
-    )
-    three = _list(
-        {"type": "number"},
-        "The likelihood of presence; ours: lower and upper 95 % limit of the share of parasitised red cells.",
-        minItems=3,
-        maxItems=3,
-    )
-    summary = _object(
-        {
-            "fields_of_view_processed": _number("Images that were looked at.", "integer", minimum=0),
-            "model_findings": _list({"type": "object", "additionalProperties": three}, "By the model's id."),
-        },
-        "fields_of_view_processed model_findings",
-    )
     raw = _object(
         {"finding_stats": _list({"type": "object"}), "findings": _list({"type": "object"})},
         "finding_stats findings",
@@ -256,14 +247,43 @@ def _of_task_reports() -> dict[str, Schema]:
             "negative_count": _number("Ours: red cells searched, without.", "integer", minimum=0),
             "raw_reports": raw,
             "conclusion": {"enum": ["present", "absent", "indeterminate"], "description": "A count, not a diagnosis."},
-            "summary_reports": summary,
-            "tile_data": _list(tile),
+            "summary_reports": _summary(),
+            "tile_data": _list(_tile()),
         },
         "positive_count negative_count raw_reports conclusion summary_reports tile_data",
     )
     reports = {"type": "object", "additionalProperties": reference("TaskReport"), "description": "By task."}
     together = _object({"pbs_study_id": reference("StudyId"), "report": reports}, "pbs_study_id report")
     return {"TaskReport": task_report, "TaskReports": together}
+
+
+def _summary() -> Schema:
+    three = _list(
+        {"type": "number"},
+        "The likelihood of presence; ours: lower and upper 95 % limit of the share of parasitised red cells.",
+        minItems=3,
+        maxItems=3,
+    )
+    return _object(
+        {
+            "fields_of_view_processed": _number("Images that were looked at.", "integer", minimum=0),
+            "model_findings": _list({"type": "object", "additionalProperties": three}, "By the model's id."),
+        },
+        "fields_of_view_processed model_findings",
+    )
+
+
+def _tile() -> Schema:
+    pixels = _number("Ours: pixels from the left or top of the image.", minimum=0)
+    return _object(
+        {
+            "image_id": reference("FileId"),
+            "tile_location": _object({"x": pixels, "y": pixels}, "x y"),
+            "likelihood": _number("Ours: score of the cell in it that looks most parasitised.", minimum=0, maximum=1),
+        },
+        "image_id tile_location likelihood",
+        description="Ours: a tile of 512 pixels that holds red cells.",
+    )
 
 
 def _of_callbacks() -> dict[str, Schema]:

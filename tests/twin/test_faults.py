@@ -209,7 +209,8 @@ def test_every_status_of_the_document_comes_in_its_envelope(status: int) -> None
     assert (envelope["status"], envelope["results"]) == (status, {})
     assert envelope["error"]
     assert envelope["user_message"].endswith((".", "!"))
-    assert envelope["debug_info"] == {"injected_fault": str(status)}
+    assert envelope["debug_info"]["injected_fault"] == str(status)
+    assert envelope["debug_info"]["producer"].startswith("hemato_lab twin")
     assert answer.headers.get("retry-after") == ("1" if status in {429, 503} else None)
     assert app.paths == []
 

@@ -36,8 +36,14 @@ ISSUER = "lab.example.com"
 DEVICE = "user-7"
 EMAIL = "static@lab.example.com"
 EVERYWHERE = ("dev", "qa", "us", "ca", "eu", "in")
-BEHAVIOURS = {Behaviour.RESET_AFTER_PROCESSING: "drop-after", Behaviour.TRUNCATE_BODY: "truncate"}
-"""What the twin's own failures can stand for."""
+BEHAVIOURS = {
+    Behaviour.RESET_BEFORE_READING: "drop-before",
+    Behaviour.RESET_AFTER_PROCESSING: "drop-after",
+    Behaviour.CLOSE_AFTER_PROCESSING: "drop-after",
+    Behaviour.TRUNCATE_BODY: "truncate",
+    Behaviour.TWICE: "",  # uvicorn cannot be brought to it
+}
+"""What the twin's own failures stand for."""
 
 
 @cache
