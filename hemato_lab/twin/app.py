@@ -6,11 +6,12 @@ wanted, no valid token, no permission for the region, and then what the operatio
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import logging
 import sqlite3
 import time
-from contextlib import asynccontextmanager
+from contextlib import suppress
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,7 +30,7 @@ except ImportError as error:
     raise MissingDependencyError("starlette", extra="twin") from error
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import Mapping
 
     from starlette.types import ASGIApp
 
@@ -41,6 +42,7 @@ _SERVER: Final = "hemato-lab-twin"
 _RETRY_S: Final = "2"
 _MOST_DRAINED: Final = 8 << 20
 """Bytes of a refused request that are read on: a client that is still sending would not see the answer."""
+_DRAINED_S: Final = 5.0
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE}
 
 
@@ -57,11 +59,7 @@ def application(service: Service) -> ASGIApp:
         methods.setdefault(operation.path, {})[operation.method] = operation
     routes = [Route(path, _Resource(service, found)) for path, found in methods.items()]
 
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        yield
-
-    app = Starlette(routes=routes, lifespan=lifespan)
+    app = Starlette(routes=routes)
     app.router.redirect_slashes = False
     app.router.default = _Resource(service, {})
     return app
@@ -88,6 +86,7 @@ class _Resource:
             "server": _SERVER,
             "cache-control": "no-store",
             "x-content-type-options": "nosniff",
+            **({"www-authenticate": "Bearer"} if answer.status == 401 else {}),
             **answer.headers,
         }
         response = Response(content, answer.status, headers, media_type=answer.content_type)
@@ -148,19 +147,16 @@ def _joined(request: Request) -> dict[str, str]:
 def _trouble(error: OSError | sqlite3.Error) -> Refusal:
     """Return what a problem of the machine is to a client: it may go away, and nothing was promised."""
     _LOGGER.error("%s: %s", type(error).__name__, error.strerror if isinstance(error, OSError) else "database")
-    full = isinstance(error, OSError) and error.errno in _FULL
-    return Refusal(
-        "unavailable" if full or isinstance(error, sqlite3.Error) else "internal_error",
-        headers={"retry-after": _RETRY_S} if full or isinstance(error, sqlite3.Error) else None,
-    )
+    if isinstance(error, sqlite3.Error) or error.errno in _FULL:
+        return Refusal("unavailable", headers={"retry-after": _RETRY_S})
+    return Refusal("internal_error")
 
 
 async def _drain(request: Request) -> None:
     read = 0
-    try:
-        async for piece in request.stream():
-            read += len(piece)
-            if read > _MOST_DRAINED:
-                return
-    except (ClientDisconnect, RuntimeError):
-        return  # it is gone, or its body was read already
+    with suppress(ClientDisconnect, RuntimeError, TimeoutError):  # it is gone, its body was read, or it is too slow
+        async with asyncio.timeout(_DRAINED_S):
+            async for piece in request.stream():
+                read += len(piece)
+                if read > _MOST_DRAINED:
+                    return

@@ -227,7 +227,9 @@ def test_archives_of_the_program_itself(options: str, store: Store, tmp_path: Pa
 def test_image_is_an_image_wherever_it_is(store: Store, tmp_path: Path) -> None:
     """The client counts members by their first bytes alone; both have to agree."""
     path = tmp_path / "a.zip"
-    path.write_bytes(written({"__MACOSX/a.png": PNG, "._b.jpg": JPEG, "__MACOSX/._a.png": APPLE_DOUBLE}))
+    path.write_bytes(
+        written({"__MACOSX/a.png": PNG, "._b.jpg": JPEG, "__MACOSX/._a.png": APPLE_DOUBLE, "__MACOSX/x": b"y"})
+    )
     assert [name for name, _, _ in finished(unpack(path, store))] == ["__MACOSX/a.png", "._b.jpg"]
 
 
@@ -240,18 +242,31 @@ def test_one_image_several_times_is_one_file(store: Store, tmp_path: Path) -> No
     assert store.path(files[1].file_id).read_bytes() == PNG
 
 
-def test_large_members_pass_through_in_pieces(store: Store, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["stored", "packed", "packed tightly"])
+def test_large_members_pass_through_in_pieces(kind: str, store: Store, tmp_path: Path) -> None:
     """Memory holds neither the archive nor a member; the image is followed by what no one reads."""
     path = tmp_path / "a.zip"
-    content = PNG + np.random.default_rng(1).bytes(1 << 20) * 12
-    for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        path.write_bytes(written({"a.png": content}, compression=method))
-        tracemalloc.start()
-        found = finished(unpack(path, store))
-        _, peak = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-        assert found == [("a.png", "png", file_id_of(content))]
-        assert peak < 4 << 20
+    noise = np.random.default_rng(1)
+    tight = b"".join(noise.bytes(300) + bytes(30_000) for _ in range(400))
+    content = PNG + (tight if kind == "packed tightly" else noise.bytes(12 << 20))
+    path.write_bytes(
+        written({"a.png": content}, compression=zipfile.ZIP_STORED if kind == "stored" else zipfile.ZIP_DEFLATED)
+    )
+    tracemalloc.start()
+    found = finished(unpack(path, store))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found == [("a.png", "png", file_id_of(content))]
+    assert peak < 4 << 20
+
+
+def test_pieces_end_anywhere(store: Store, tmp_path: Path) -> None:
+    """Around the length of a piece, what was packed is used up before all of it is unpacked."""
+    path = tmp_path / "a.zip"
+    for more in range(-3, 300):
+        content = PNG.ljust((256 << 10) + more, b"\0")
+        path.write_bytes(written({"a.png": content}, compression=zipfile.ZIP_DEFLATED))
+        assert finished(unpack(path, store)) == [("a.png", "png", file_id_of(content))]
 
 
 def test_hundreds_of_members_need_few_open_files(store: Store, tmp_path: Path) -> None:

@@ -143,6 +143,9 @@ BOMBS: dict[str, tuple[str, ImageType, Callable[[], bytes]]] = {
     ),
     "PNG chunk behind the end": (BAD, "png", lambda: SIGNATURE + header(8, 8) + chunk(b"IDAT", length=2**32 - 1)),
     "PNG without pixels": (BAD, "png", lambda: SIGNATURE + header(8, 8) + LAST),
+    "PNG with its pixels behind its end": (
+        BAD, "png", lambda: SIGNATURE + header(8, 8) + LAST + chunk(b"IDAT", bytes(200)) + LAST,
+    ),
     "PNG of a header alone": (BAD, "png", lambda: SIGNATURE + header(8, 8)),
     "PNG cut in its header": (BAD, "png", lambda: (SIGNATURE + header(8, 8))[:30]),
     "PNG of its signature alone": (BAD, "png", lambda: SIGNATURE),
