@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hemato_lab.detectors import DEFAULT_DETECTOR
 from hemato_lab.errors import NotFoundError, ReportNotReadyError
-from hemato_lab.pipeline.steps import check_settings
 from hemato_lab.twin import studies
 from hemato_lab.twin.refusals import Refusal
 
@@ -35,6 +33,9 @@ def repeat_analysis(
     ReportNotReadyError
         If its analysis has not ended.
     """
+    from hemato_lab.detectors import DEFAULT_DETECTOR
+    from hemato_lab.pipeline.steps import check_settings
+
     check_settings(detector=detector or DEFAULT_DETECTOR, model=model)
     parameters: dict[str, Any] = {} if detector is None else {"detector": detector}
     if model is not None:

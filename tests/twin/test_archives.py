@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tracemalloc
 import zipfile
+import zlib
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from hemato_lab.twin.refusals import Refusal
 from hemato_lab.twin.store import Store
 from tests.formats.test_zip_directory import Member, archive, sound, written
 from tests.twin.conftest import image_bytes
-from tests.twin.hostile_archives import HOSTILE, MOST_BYTES, MOST_IMAGES
+from tests.twin.hostile_archives import HOSTILE, MOST_BYTES, MOST_IMAGES, Packed
 from tests.twin.zip_writers import APPLE_DOUBLE, WRITERS
 
 if TYPE_CHECKING:
@@ -260,12 +261,15 @@ def test_large_members_pass_through_in_pieces(kind: str, store: Store, tmp_path:
     assert peak < 4 << 20
 
 
-def test_pieces_end_anywhere(store: Store, tmp_path: Path) -> None:
-    """Around the length of a piece, what was packed is used up before all of it is unpacked."""
+def test_packed_bytes_may_be_used_up_before_all_is_unpacked(store: Store, tmp_path: Path) -> None:
+    """A run of zeros crosses the end of a piece, and its last bits share a byte with the end of the packed bytes."""
     path = tmp_path / "a.zip"
-    for more in range(-3, 300):
-        content = PNG.ljust((256 << 10) + more, b"\0")
-        path.write_bytes(written({"a.png": content}, compression=zipfile.ZIP_DEFLATED))
+    for shift in range(40):
+        content = (PNG + b"\xc8" * shift).ljust((256 << 10) + 1, b"\0")
+        packer = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zlib.Z_FIXED)
+        member = Packed(b"a.png", content, method=8)
+        member.packed = packer.compress(content) + packer.flush()
+        path.write_bytes(archive(member))
         assert finished(unpack(path, store)) == [("a.png", "png", file_id_of(content))]
 
 
