@@ -7,6 +7,7 @@ logs repeat them.
 from __future__ import annotations
 
 import logging
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -88,7 +89,7 @@ class Downloader:
     def _fail(self, connection: sqlite3.Connection, job: Job, message: str) -> None:
         _LOGGER.warning("downloads of study %s: %s", job.study_id, message)
         with transaction(connection):
-            jobs.fail(connection, job, message, self._settings.wall())
+            jobs.fail(connection, job, message, time.time())
 
     def _download(self, connection: sqlite3.Connection, job: Job, study: Study) -> None:
         wanted = self._wanted(study)
@@ -101,7 +102,7 @@ class Downloader:
             total += files[-1].size
             if total > LARGEST_STUDY:
                 raise DownloadFailedError("The files of the study are larger than this server takes")
-        now = self._settings.wall()
+        now = time.time()
         with transaction(connection):
             if jobs.close(connection, job):
                 if wanted.callback_url and not study.callback_url:

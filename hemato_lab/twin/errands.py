@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -35,7 +36,8 @@ class Errand:
     settings : Settings
         Of the twin.
     step : callable
-        Does one thing with a connection at a time (Unix time), and tells whether there was anything to do.
+        Does one thing with a connection at a time (Unix time, the machine's: leases and waits are about real
+        processes, whatever clock the twin shows), and tells whether there was anything to do.
     """
 
     def __init__(self, name: str, settings: Settings, step: Callable[[sqlite3.Connection, float], bool]) -> None:
@@ -49,7 +51,7 @@ class Errand:
         connection = open_database(self._settings.folder)
         while not self._stopped.is_set():
             try:
-                busy = self._step(connection, self._settings.wall())
+                busy = self._step(connection, time.time())
             except Exception as error:  # noqa: BLE001 (what is due stays due; the thread has to live)
                 _LOGGER.error("%s: %s", threading.current_thread().name, type(error).__name__)  # noqa: TRY400
                 self._stopped.wait(_AFTER_PROBLEM_S)

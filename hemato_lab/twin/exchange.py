@@ -88,6 +88,8 @@ class Answer:
         JSON-ready; goes into the envelope.
     content : bytes or None
         What is sent as it is, without an envelope.
+    results_text : str or None
+        JSON to use in the place of `results`: a report of megabytes need not be read to be handed on.
     """
 
     status: int = 200
@@ -98,6 +100,7 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
     content: bytes | None = field(default=None, repr=False)
     content_type: str = JSON_TYPE
+    results_text: str | None = field(default=None, repr=False)
 
     @classmethod
     def plain(cls, document: Mapping[str, Any]) -> Answer:
@@ -108,14 +111,14 @@ class Answer:
         """Return the body: the vendor's envelope around the results, or the content itself."""
         if self.content is not None:
             return self.content
-        document = {
-            "status": self.status,
-            "results": self.results,
+        results = json.dumps(self.results, allow_nan=False) if self.results_text is None else self.results_text
+        around = {
             "error": self.error,
             "user_message": self.user_message,
             "debug_info": {**debug_info, **self.debug_info},
         }
-        return json.dumps(document, allow_nan=False).encode()
+        rest = json.dumps(around, allow_nan=False).removeprefix("{")
+        return f'{{"status": {self.status}, "results": {results}, {rest}'.encode()
 
 
 def refused(refusal: Refusal) -> Answer:

@@ -78,7 +78,7 @@ def _jpeg_size(access: RandomAccess) -> ImageSize:
         elif length < 2:
             raise damaged(_LABEL, stage="header", reason="a JPEG segment shorter than its own length")
         else:
-            if marker in {*jpeg.FRAMES, jpeg.START_OF_SCAN, jpeg.END_OF_IMAGE}:
+            if marker in {*jpeg.FRAMES, jpeg.START_OF_SCAN}:
                 essential += access.read_at(position, 2 + length)
             position += 2 + length
         if marker in {jpeg.START_OF_SCAN, jpeg.END_OF_IMAGE}:

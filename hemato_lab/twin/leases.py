@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from contextlib import contextmanager
@@ -11,13 +12,17 @@ from hemato_lab.twin import jobs
 from hemato_lab.twin.database import open_database, transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from hemato_lab.twin.jobs import Job
 
 _SIGN_OF_LIFE_S: Final = jobs.LEASE_S / 4
 _PROGRESS_S: Final = 0.25
+LONGEST_SILENCE_S: Final = 1800.0
+"""Without a tile done for so long, an analysis hangs; the largest slides take a minute a tile."""
+HUNG: Final = 75
+"""Exit code of a process that ended itself because its work hung."""
 
 
 class LeaseLostError(Exception):
@@ -31,6 +36,7 @@ class Progress:
         self._connection = open_database(folder, forced=False)
         self._job = job
         self._noted_at = 0.0
+        self._heard_at = time.monotonic()
 
     def __call__(self, done: int, total: int) -> None:
         """Take note that so many tiles of all are done.
@@ -40,6 +46,7 @@ class Progress:
         LeaseLostError
             If the job is another's.
         """
+        self._heard_at = time.monotonic()
         if time.monotonic() - self._noted_at < _PROGRESS_S:
             return
         self._noted_at = time.monotonic()
@@ -48,19 +55,31 @@ class Progress:
         if not held:
             raise LeaseLostError
 
+    def is_silent(self) -> bool:
+        """Tell whether nothing was heard for longer than any step takes."""
+        return time.monotonic() - self._heard_at > LONGEST_SILENCE_S
+
     def close(self) -> None:
         """Close its connection."""
         self._connection.close()
 
 
 @contextmanager
-def signs_of_life(folder: Path, job: Job) -> Iterator[None]:
-    """Prolong a lease from a thread: some steps are long and tell nothing."""
+def signs_of_life(folder: Path, job: Job, *, hangs: Callable[[], bool] | None = None) -> Iterator[None]:
+    """Prolong a lease from a thread: some steps are long and tell nothing.
+
+    Parameters
+    ----------
+    hangs : callable or None
+        Tells whether the work will never end; then this process does, so that another one can try.
+    """
     ended = threading.Event()
 
     def live() -> None:
         connection = open_database(folder, forced=False)
         while not ended.wait(_SIGN_OF_LIFE_S):
+            if hangs is not None and hangs():
+                os._exit(HUNG)
             with transaction(connection):
                 jobs.renew(connection, job, time.time())
         connection.close()

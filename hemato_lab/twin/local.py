@@ -13,7 +13,7 @@ from hemato_lab.api import AsyncClient, Client, Clock, KeyAuth
 from hemato_lab.errors import ConfigError
 from hemato_lab.twin.faults import parse_faults
 from hemato_lab.twin.fetching import FetchRules
-from hemato_lab.twin.repeating import repeat_analysis
+from hemato_lab.twin.repeating import checked_parameters, repeat_analysis
 from hemato_lab.twin.server import Binding, Server
 from hemato_lab.twin.service import Settings
 
@@ -191,7 +191,8 @@ class Twin:
         service = self._running.service
         if service is not None:
             now = self._running.settings.wall()
-            service.writer.run(partial(repeat_analysis, study_id=study_id, now=now, **parameters))
+            different = checked_parameters(**parameters)
+            service.writer.run(partial(repeat_analysis, study_id=study_id, parameters=different, now=now))
 
     @property
     def _running(self) -> Server:

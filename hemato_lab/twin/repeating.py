@@ -12,26 +12,16 @@ from hemato_lab.twin.refusals import Refusal
 if TYPE_CHECKING:
     import os
     import sqlite3
+    from collections.abc import Mapping
 
 
-def repeat_analysis(
-    connection: sqlite3.Connection,
-    study_id: str,
-    *,
-    detector: str | None = None,
-    model: str | os.PathLike[str] | None = None,
-    now: float,
-) -> None:
-    """Queue another analysis of a study. Run it in a transaction.
+def checked_parameters(*, detector: str | None = None, model: str | os.PathLike[str] | None = None) -> dict[str, Any]:
+    """Return what another analysis does differently, as it is stored.
 
     Raises
     ------
     ConfigError, ModelError
         If there is no such detector, or the model cannot be used.
-    NotFoundError
-        If there is no such study.
-    ReportNotReadyError
-        If its analysis has not ended.
     """
     from hemato_lab.detectors import DEFAULT_DETECTOR
     from hemato_lab.pipeline.steps import check_settings
@@ -40,6 +30,19 @@ def repeat_analysis(
     parameters: dict[str, Any] = {} if detector is None else {"detector": detector}
     if model is not None:
         parameters["model"] = str(Path(model).absolute())
+    return parameters
+
+
+def repeat_analysis(connection: sqlite3.Connection, study_id: str, parameters: Mapping[str, Any], now: float) -> None:
+    """Queue another analysis of a study. Run it in a transaction.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such study.
+    ReportNotReadyError
+        If its analysis has not ended.
+    """
     try:
         studies.analyse_again(connection, study_id, parameters, now)
     except Refusal as error:

@@ -50,18 +50,20 @@ def documented_results(analysis: Analysis, study_id: str, file_ids: Sequence[str
     return marked.to_json()
 
 
-def visible_results(results: str, role: str, *, strict: bool) -> tuple[dict[str, Any], list[str]]:
-    """Return a stored report as a role may see it, and the levels that it may not.
+def visible_results(results: str, role: str, *, strict: bool) -> tuple[str, list[str]]:
+    """Return a stored report as a role may see it, as JSON text, and the levels that it may not see.
 
     Parameters
     ----------
     strict : bool
         Whether to leave out everything that the vendor's document does not have.
     """
-    document = Report.from_json(results).to_dict(strict=strict) if strict else json.loads(results)
     permitted = _LEVELS_OF_ROLE.get(role, LEVELS)
     omitted: list[str] = [level for level in LEVELS if level not in permitted]
-    return _without(document, omitted), omitted
+    if not strict and not omitted:
+        return results, omitted
+    document = Report.from_json(results).to_dict(strict=strict) if strict else json.loads(results)
+    return json.dumps(_without(document, omitted)), omitted
 
 
 def _without(document: dict[str, Any], levels: Collection[str]) -> dict[str, Any]:

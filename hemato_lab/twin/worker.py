@@ -45,7 +45,7 @@ def work_on(folder: Path, connection: sqlite3.Connection, job: Job) -> None:
     try:
         if study is None:
             return
-        with signs_of_life(folder, job):
+        with signs_of_life(folder, job, hangs=progress.is_silent):
             analysis = analyse_images(
                 files,
                 Store(folder).path,

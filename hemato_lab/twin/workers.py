@@ -53,7 +53,7 @@ class Workers:
         connection = open_database(self._folder)
         while not self._stopped.wait(_LOOK_S):
             for name in [name for name, process in self._processes.items() if process.poll() is not None]:
-                code = self._processes.pop(name).returncode
+                code = _end(self._processes.pop(name))
                 with transaction(connection):
                     lost = jobs.release(connection, name)
                 _LOGGER.warning("a worker ended with code %d; jobs to do again: %d", code, lost)
@@ -72,8 +72,13 @@ class Workers:
         self._stopped.set()
         self._thread.join()
         for process in self._processes.values():
-            if process.stdin is not None:
-                process.stdin.close()
             process.kill()
-            process.wait()
+            _end(process)
         self._processes.clear()
+
+
+def _end(process: subprocess.Popen[bytes]) -> int:
+    """Wait for the end of a process, give back its pipe, and return its exit code."""
+    if process.stdin is not None:
+        process.stdin.close()
+    return process.wait()

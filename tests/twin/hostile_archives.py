@@ -33,23 +33,22 @@ def squeezed(body: bytes) -> bytes:
     return packer.compress(body) + packer.flush()
 
 
-class Packed(Member):
-    """Deflated, with packed bytes of one's own."""
-
-    packed: bytes = b""
+class _Packed(Member):
+    packed: bytes
 
     def data(self) -> bytes:
         return self.packed
 
 
-def packed_as(change: Callable[[bytes], bytes]) -> Build:
-    def build(png: bytes) -> bytes:
-        member = Packed(b"bad.png", png, method=8)
-        member.packed = change(squeezed(png))
-        member.packed_size = len(member.packed)
-        return archive(sound(png), member)
+def packed_member(name: bytes, body: bytes, packed: bytes) -> Member:
+    """Return a deflated member with packed bytes of one's own."""
+    member = _Packed(name, body, method=8, packed_size=len(packed))
+    member.packed = packed
+    return member
 
-    return build
+
+def packed_as(change: Callable[[bytes], bytes]) -> Build:
+    return lambda png: archive(sound(png), packed_member(b"bad.png", png, change(squeezed(png))))
 
 
 def wrong_checksum(png: bytes) -> bytes:

@@ -23,7 +23,7 @@ from hemato_lab.twin.refusals import Refusal
 from hemato_lab.twin.store import Store
 from tests.formats.test_zip_directory import Member, archive, sound, written
 from tests.twin.conftest import image_bytes
-from tests.twin.hostile_archives import HOSTILE, MOST_BYTES, MOST_IMAGES, Packed
+from tests.twin.hostile_archives import HOSTILE, MOST_BYTES, MOST_IMAGES, packed_member
 from tests.twin.zip_writers import APPLE_DOUBLE, WRITERS
 
 if TYPE_CHECKING:
@@ -267,9 +267,8 @@ def test_packed_bytes_may_be_used_up_before_all_is_unpacked(store: Store, tmp_pa
     for shift in range(40):
         content = (PNG + b"\xc8" * shift).ljust((256 << 10) + 1, b"\0")
         packer = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zlib.Z_FIXED)
-        member = Packed(b"a.png", content, method=8)
-        member.packed = packer.compress(content) + packer.flush()
-        path.write_bytes(archive(member))
+        packed = packer.compress(content) + packer.flush()
+        path.write_bytes(archive(packed_member(b"a.png", content, packed)))
         assert finished(unpack(path, store)) == [("a.png", "png", file_id_of(content))]
 
 

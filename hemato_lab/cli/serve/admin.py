@@ -168,9 +168,10 @@ def analyse_again(
     data: DataOption = None,
 ) -> None:
     """Analyse a study once more; the report is its next version."""
-    from hemato_lab.twin.repeating import repeat_analysis
+    from hemato_lab.twin.repeating import checked_parameters, repeat_analysis
 
+    network = None if model is None else named_path(model, "--model")
+    parameters = checked_parameters(detector=detector, model=network)
     with _changing(data) as connection:
-        network = None if model is None else named_path(model, "--model")
-        repeat_analysis(connection, study_id, detector=detector, model=network, now=time.time())
+        repeat_analysis(connection, study_id, parameters, time.time())
     typer.echo(f"study {study_id} waits for its analysis; the report will be its next version")

@@ -30,7 +30,7 @@ async def report(service: Service, call: Call) -> Answer:
     debug_info: dict[str, Any] = {"report_version": row["version"]}
     if omitted:
         debug_info["levels_omitted"] = omitted
-    return Answer(200, results, debug_info=debug_info)
+    return Answer(200, results_text=results, debug_info=debug_info)
 
 
 async def task_report(service: Service, call: Call) -> Answer:
