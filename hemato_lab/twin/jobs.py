@@ -149,8 +149,13 @@ def release(connection: sqlite3.Connection, worker: str) -> int:
 
 
 def release_all(connection: sqlite3.Connection) -> int:
-    """Give back all leases; for the start of a server, when no worker of an earlier one can be alive."""
-    return connection.execute("UPDATE jobs SET state = 'queued', lease = '' WHERE state = 'leased'").rowcount
+    """Give back all leases; for the start of a server, when no worker of an earlier one can be alive.
+
+    Such an end is the server's, so it does not count as an attempt of the job.
+    """
+    return connection.execute(
+        "UPDATE jobs SET state = 'queued', lease = '', attempts = attempts - 1 WHERE state = 'leased'"
+    ).rowcount
 
 
 def counts(connection: sqlite3.Connection) -> dict[str, int]:

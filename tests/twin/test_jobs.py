@@ -91,7 +91,9 @@ def test_a_new_server_gives_all_leases_back(connection: sqlite3.Connection, leas
     with transaction(connection):
         assert jobs.release_all(connection) == 1
         assert not jobs.finish(connection, leased, "{}", {}, NOW)
-    assert lease(connection) is not None
+    again = lease(connection)
+    assert again is not None
+    assert again.attempts == 1, "the server's end is no attempt of the job"
 
 
 def test_the_end_of_a_study_is_told_once(connection: sqlite3.Connection, make_study: Make) -> None:
