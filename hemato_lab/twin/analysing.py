@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from hemato_lab.errors import IntegrityError
 from hemato_lab.formats import open_smear
 from hemato_lab.formats.listing import natural_order
 from hemato_lab.pipeline import analyze
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from hemato_lab.analysis import Analysis
+    from hemato_lab.smear import Smear
     from hemato_lab.twin.studies import StudyFile
 
 PARAMETERS: Final = ("detector", "model")
@@ -46,6 +48,8 @@ def analyse_images(
 
     Raises
     ------
+    IntegrityError
+        If an image changed since it was received.
     HematoError
         What `hemato_lab.analyze` raises.
     """
@@ -54,7 +58,17 @@ def analyse_images(
         for path, file in zip(named, files, strict=True):
             path.symlink_to(path_of(file.file_id))
         smear = open_smear(named, rbc_diameter_px=rbc_diameter_px, name="study")
+        _refuse_changed(smear, dict(zip((path.name for path in named), files, strict=True)))
         return analyze(smear, progress=progress, **{key: parameters[key] for key in PARAMETERS if key in parameters})
+
+
+def _refuse_changed(smear: Smear, expected: Mapping[str, StudyFile]) -> None:
+    """Refuse bytes that are no longer those that were registered (RELIABILITY.md)."""
+    for field in smear.fields:
+        file_id = expected[field.name].file_id
+        if field.file_id != file_id:
+            problem = "the bytes of an image are no longer those that were received"
+            raise IntegrityError(problem, subject=file_id, hint="upload it again, in a new study")
 
 
 def distinct_names(files: Sequence[StudyFile]) -> list[str]:

@@ -13,6 +13,7 @@ import sqlite3
 import time
 from contextlib import suppress
 from email.utils import formatdate
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from hemato_lab.errors import MissingDependencyError
@@ -30,7 +31,7 @@ except ImportError as error:
     raise MissingDependencyError("starlette", extra="twin") from error
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Mapping
 
     from starlette.types import ASGIApp
 
@@ -43,6 +44,8 @@ _RETRY_S: Final = "2"
 _MOST_DRAINED: Final = 8 << 20
 """Bytes of a refused request that are read on: a client that is still sending would not see the answer."""
 _DRAINED_S: Final = 5.0
+_SILENT_S: Final = 60.0
+"""Seconds without a byte of a body after which its sender counts as gone."""
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE}
 
 
@@ -120,7 +123,7 @@ class _Resource:
             headers,
             request.query_params,
             request.path_params,
-            request.stream,
+            partial(_patient, request),
             request.client.host if request.client else "",
         )
         if operation.authenticated:
@@ -147,9 +150,28 @@ def _joined(request: Request) -> dict[str, str]:
 def _trouble(error: OSError | sqlite3.Error) -> Refusal:
     """Return what a problem of the machine is to a client: it may go away, and nothing was promised."""
     _LOGGER.error("%s: %s", type(error).__name__, error.strerror if isinstance(error, OSError) else "database")
-    if isinstance(error, sqlite3.Error) or error.errno in _FULL:
-        return Refusal("unavailable", headers={"retry-after": _RETRY_S})
-    return Refusal("internal_error")
+    passing = error.errno in _FULL if isinstance(error, OSError) else isinstance(error, sqlite3.OperationalError)
+    return Refusal("unavailable", headers={"retry-after": _RETRY_S}) if passing else Refusal("internal_error")
+
+
+async def _patient(request: Request) -> AsyncIterator[bytes]:
+    """Give the body piece by piece, to a client that goes on sending.
+
+    Raises
+    ------
+    Refusal
+        ``incomplete_body`` if nothing comes for too long.
+    """
+    pieces = aiter(request.stream())
+    while True:
+        try:
+            async with asyncio.timeout(_SILENT_S):
+                piece = await anext(pieces)
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            raise Refusal("incomplete_body", {"reason": f"nothing came for {_SILENT_S:.0f} s"}) from None
+        yield piece
 
 
 async def _drain(request: Request) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
 
 FIRST_WAIT_S: Final = 1.0
 LONGEST_WAIT_S: Final = 300.0
+CLAIM_S: Final = 60.0
+"""After so long a call whose outcome nobody noted is made once more."""
 MOST_ATTEMPTS: Final = 10
-"""A receiver that is away for 13 minutes still gets its call; after that the call counts as failed, and is shown so."""
+"""A receiver that is away for eight minutes still gets its call; after that it counts as failed, and is shown so."""
 _LOGGER: Final = logging.getLogger(__name__)
 
 
@@ -58,10 +61,14 @@ def schedule(connection: sqlite3.Connection, study_id: str, event: str, body: Ma
         )
 
 
-def schedule_end(connection: sqlite3.Connection, study_id: str, state: str, version: int, now: float) -> None:
-    """Have it told that a study ended."""
-    body = documented_body(study_id, state, 1.0) | {"version": version, "report_link": f"/pbs/{study_id}/report"}
-    schedule(connection, study_id, f"{state} {version}", body, now)
+def schedule_end(
+    connection: sqlite3.Connection, study_id: str, state: str, now: float, *, job_id: int, version: int = 0
+) -> None:
+    """Have it told that a study ended, and where its report is if it has one."""
+    body = documented_body(study_id, state, 1.0)
+    if version:
+        body |= {"version": version, "report_link": f"/pbs/{study_id}/report"}
+    schedule(connection, study_id, f"{state} {job_id}", body, now)
 
 
 def documented_body(study_id: str, report_status: str, progress: float) -> dict[str, Any]:
@@ -72,6 +79,18 @@ def documented_body(study_id: str, report_status: str, progress: float) -> dict[
         "report_status": report_status,
         "progress": progress,
     }
+
+
+def claim(connection: sqlite3.Connection, now: float) -> Callback | None:
+    """Take the call that has been due longest, None if there is none; others do not see it for a while.
+
+    Run it in a transaction.
+    """
+    callback = due(connection, now)
+    if callback is not None:
+        statement = "UPDATE callbacks SET next_at = ? WHERE callback_id = ?"
+        connection.execute(statement, (now + CLAIM_S, callback.callback_id))
+    return callback
 
 
 def due(connection: sqlite3.Connection, now: float) -> Callback | None:
@@ -133,14 +152,18 @@ class Courier:
 
     def step(self, connection: sqlite3.Connection, now: float) -> bool:
         """Make one call if one is due, and tell whether there was one."""
-        callback = due(connection, now)
+        if due(connection, now) is None:
+            return False
+        with transaction(connection):
+            callback = claim(connection, now)
         if callback is None:
             return False
+        begun = time.monotonic()
         problem = self._call(callback)
         if problem:
             _LOGGER.warning("callback of study %s to %s: %s", callback.study_id, shown(callback.url), problem)
         with transaction(connection):
-            note(connection, callback, problem, now)
+            note(connection, callback, problem, now + time.monotonic() - begun)
         return True
 
     def _call(self, callback: Callback) -> str:
@@ -149,6 +172,8 @@ class Courier:
             status = self._fetcher.post(callback.url, json.dumps(self._body(callback)).encode())
         except HematoError as error:
             return f"{error.code}: {error.problem}"[:300]
+        except Exception as error:  # noqa: BLE001 (one address must not stop the calls to the others)
+            return f"failed by {type(error).__name__}"
         return "" if 200 <= status < 300 else f"answered {status}"
 
     def _body(self, callback: Callback) -> dict[str, Any]:

@@ -105,7 +105,8 @@ CREATE TABLE jobs (
     created REAL NOT NULL
 );
 CREATE INDEX jobs_by_state ON jobs (state, kind, job_id);
-CREATE TABLE reports (
+CREATE TABLE reports (                      -- with row ids, as its rows are too long to be an index
+
     study_id TEXT NOT NULL REFERENCES studies,
     version INTEGER NOT NULL,
     job_id INTEGER NOT NULL UNIQUE REFERENCES jobs,
@@ -113,7 +114,7 @@ CREATE TABLE reports (
     task_results TEXT NOT NULL,             -- JSON of the later dialect, by task
     created REAL NOT NULL,
     PRIMARY KEY (study_id, version)
-) WITHOUT ROWID;
+);
 CREATE TABLE callbacks (
     callback_id INTEGER PRIMARY KEY AUTOINCREMENT,
     study_id TEXT NOT NULL REFERENCES studies,
@@ -130,7 +131,7 @@ CREATE INDEX callbacks_due ON callbacks (state, next_at);
 """
 
 
-def open_database(folder: Path, *, forced: bool = True) -> sqlite3.Connection:
+def open_database(folder: Path, *, forced: bool = True, shared: bool = False) -> sqlite3.Connection:
     """Open the database of a twin's folder, making it if there is none; for the calling thread alone.
 
     Parameters
@@ -139,6 +140,8 @@ def open_database(folder: Path, *, forced: bool = True) -> sqlite3.Connection:
         Exists; only its owner should be able to read it.
     forced : bool
         Whether every commit reaches the disk before it returns. What may be lost, as progress, need not.
+    shared : bool
+        Whether another thread than the calling one will use it.
 
     Raises
     ------
@@ -148,7 +151,7 @@ def open_database(folder: Path, *, forced: bool = True) -> sqlite3.Connection:
     path = folder / FILE_NAME
     try:
         _make_file(path)
-        connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
+        connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=not shared)
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {'FULL' if forced else 'NORMAL'}")
@@ -218,7 +221,8 @@ class Writer:
 
     def __init__(self, folder: Path) -> None:
         self._waiting: queue.SimpleQueue[tuple[Callable[..., Any], Future[Any]] | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, args=(folder,), name="twin-writer", daemon=True)
+        connection = open_database(folder, shared=True)
+        self._thread = threading.Thread(target=self._run, args=(connection,), name="twin-writer", daemon=True)
         self._thread.start()
 
     def submit(self, change: Callable[[sqlite3.Connection], Result]) -> Future[Result]:
@@ -236,8 +240,7 @@ class Writer:
         self._waiting.put(None)
         self._thread.join()
 
-    def _run(self, folder: Path) -> None:
-        connection = open_database(folder)
+    def _run(self, connection: sqlite3.Connection) -> None:
         stopped = False
         while not stopped:
             changes = [self._waiting.get()]

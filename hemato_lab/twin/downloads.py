@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
@@ -26,7 +26,7 @@ from hemato_lab.twin.refusals import MESSAGE_OF, Refusal
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from hemato_lab.twin.fetching import Fetcher
     from hemato_lab.twin.file_types import FileType
@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from hemato_lab.twin.studies import Study, StudyFile
 
 LARGEST_STUDY: Final = 16 << 30
-"""Bytes that one study may download in all."""
+"""Bytes that one study may have in all, unpacked ones too."""
+LONGEST_S: Final = 6 * 3600.0
+"""Seconds that the downloads of one study may take in all."""
 _KINDS: Final[dict[str, FileType]] = {".jpg": "jpeg", ".png": "png", ".zip": "zip"}
 _LOGGER: Final = logging.getLogger(__name__)
 
@@ -50,7 +52,8 @@ class Wanted:
     """What to download, and what else a list file says."""
 
     files: tuple[str, ...]
-    callback_url: str
+    callback_url: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 class Downloader:
@@ -84,6 +87,11 @@ class Downloader:
                     self._download(connection, job, study)
         except DownloadFailedError as error:
             self._fail(connection, job, str(error))
+        except OSError as error:  # the disk is full or broken: nothing is wrong with the study, which waits
+            _LOGGER.error("downloads of study %s wait: %s", job.study_id, error.strerror)  # noqa: TRY400
+            with transaction(connection):
+                jobs.give_back(connection, job)
+            return False
         return True
 
     def _fail(self, connection: sqlite3.Connection, job: Job, message: str) -> None:
@@ -94,25 +102,24 @@ class Downloader:
     def _download(self, connection: sqlite3.Connection, job: Job, study: Study) -> None:
         wanted = self._wanted(study)
         files: list[StudyFile] = []
-        total = 0
+        until = time.monotonic() + LONGEST_S
         for number, url in enumerate(wanted.files, start=1):
             with transaction(connection):
                 studies.say(connection, study.study_id, f"Downloading file {number} of {len(wanted.files)}")
             files += self._file(url, f"File {number} of {len(wanted.files)}")
-            total += files[-1].size
-            if total > LARGEST_STUDY:
-                raise DownloadFailedError("The files of the study are larger than this server takes")
+            _refuse_too_much(files, until)
         now = time.time()
         with transaction(connection):
             if jobs.close(connection, job):
                 if wanted.callback_url and not study.callback_url:
                     studies.set_callback(connection, study.study_id, wanted.callback_url)
+                studies.add_tags(connection, study.study_id, wanted.tags)
                 callbacks.schedule(connection, study.study_id, "downloaded", _body(study, files), now)
                 studies.analyse_downloads(connection, study.study_id, files, now)
 
     def _wanted(self, study: Study) -> Wanted:
         if "files" in study.source:
-            return Wanted(tuple(study.source["files"]), "")
+            return Wanted(tuple(study.source["files"]))
         content = bytearray()
         try:
             self._fetcher.download(study.source["list_url"], content.extend, most_bytes=LARGEST_JSON)
@@ -129,7 +136,7 @@ class Downloader:
             raise DownloadFailedError(f"The list of files could not be used: {MESSAGE_OF[error.code]}") from error
         if set(listed.tasks) != set(study.tasks):
             raise DownloadFailedError("The list of files asks for other tasks than the request")
-        return Wanted(files, callback_url)
+        return Wanted(files, callback_url, listed.tags)
 
     def _file(self, url: str, what: str) -> list[StudyFile]:
         """Download one file and keep it, with what it holds if it is an archive."""
@@ -145,6 +152,15 @@ class Downloader:
                 raise DownloadFailedError(f"{what} could not be downloaded: {error.problem}") from error
             except Refusal as error:
                 raise DownloadFailedError(f"{what} could not be used: {MESSAGE_OF[error.code]}") from error
+
+
+def _refuse_too_much(files: Sequence[StudyFile], until: float) -> None:
+    if sum(one.size for one in files) > LARGEST_STUDY:
+        raise DownloadFailedError("The files of the study are larger than this server takes")
+    if len(files) > studies.MOST_FILES:
+        raise DownloadFailedError(f"The study has more than {studies.MOST_FILES} files")
+    if time.monotonic() > until:
+        raise DownloadFailedError("The downloads of the study took too long")
 
 
 def _name_in(url: str) -> str:

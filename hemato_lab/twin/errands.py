@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 DOWNLOAD_S: Final = 1800.0
 """Seconds that one file may take to download."""
+CALL_S: Final = 15.0
+"""Seconds that one callback may take."""
+CALLERS: Final = 4
+"""Callbacks at a time: a receiver that hangs must not hold up the others."""
 _LOOK_S: Final = 0.2
 _AFTER_PROBLEM_S: Final = 2.0
 _LOGGER: Final = logging.getLogger(__name__)
@@ -72,12 +76,13 @@ class Errands:
     def __init__(self, service: Service) -> None:
         settings = service.settings
         patient = replace(settings.fetch, total_s=max(DOWNLOAD_S, settings.fetch.total_s))
-        self._fetchers = Fetcher(patient), Fetcher(settings.fetch)
+        brisk = replace(settings.fetch, total_s=min(CALL_S, settings.fetch.total_s))
+        self._fetchers = Fetcher(patient), Fetcher(brisk)
         downloader = Downloader(settings, service.store, self._fetchers[0])
         courier = Courier(self._fetchers[1], lambda: service.base_url, documented=settings.documented_callbacks)
         self._errands = (
             Errand("downloads", settings, downloader.step),
-            Errand("callbacks", settings, courier.step),
+            *(Errand(f"callbacks-{number}", settings, courier.step) for number in range(CALLERS)),
         )
 
     def stop(self, wait_s: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ JSON_TYPE: Final = "application/json"
 LARGEST_JSON: Final = 4 << 20
 """Bytes of a JSON body: the list of twenty thousand presigned addresses is smaller."""
 _DEEPEST: Final = 64
+_QUICK: Final = 16 << 10
+"""Bytes of JSON that are read in no time; longer ones are read beside the event loop."""
 
 
 @dataclass(slots=True)
@@ -67,7 +70,7 @@ class Call:
                 raise Refusal("body_too_large", {"most_bytes": most_bytes})
         return bytes(content)
 
-    async def document(self) -> dict[str, Any]:
+    async def document(self, most_bytes: int = LARGEST_JSON) -> dict[str, Any]:
         """Return the body as a JSON object, whatever its Content-Type; an empty body is an empty object.
 
         Raises
@@ -75,7 +78,8 @@ class Call:
         Refusal
             ``bad_json`` for anything else (api/DECISIONS.md rows 3 and 25).
         """
-        return parsed(await self.body())
+        content = await self.body(most_bytes)
+        return parsed(content) if len(content) <= _QUICK else await asyncio.to_thread(parsed, content)
 
 
 @dataclass(slots=True)

@@ -138,7 +138,17 @@ def _end(
     connection.execute(
         "UPDATE studies SET state = ?, progress = 1, message = ? WHERE study_id = ?", (state, message, job.study_id)
     )
-    schedule_end(connection, job.study_id, state, version or job.job_id, now)
+    schedule_end(connection, job.study_id, state, now, job_id=job.job_id, version=version)
+
+
+def give_back(connection: sqlite3.Connection, job: Job) -> None:
+    """Have a job wait once more, as if it had not been tried. Run it in a transaction."""
+    connection.execute(
+        "UPDATE jobs SET state = 'queued', lease = '', attempts = attempts - 1 WHERE job_id = ? AND lease = ?",
+        (job.job_id, job.lease),
+    )
+    studies_wait = "UPDATE studies SET state = 'queued', message = '' WHERE study_id = ?"
+    connection.execute(studies_wait, (job.study_id,))
 
 
 def release(connection: sqlite3.Connection, worker: str) -> int:

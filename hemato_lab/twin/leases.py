@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from hemato_lab.twin import jobs
@@ -80,7 +81,7 @@ def signs_of_life(folder: Path, job: Job, *, hangs: Callable[[], bool] | None = 
         while not ended.wait(_SIGN_OF_LIFE_S):
             if hangs is not None and hangs():
                 os._exit(HUNG)
-            with transaction(connection):
+            with suppress(sqlite3.Error), transaction(connection):  # the next sign may get through
                 jobs.renew(connection, job, time.time())
         connection.close()
 

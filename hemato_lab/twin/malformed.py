@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from hemato_lab.twin.exchange import JSON_TYPE, refused
 from hemato_lab.twin.refusals import Refusal
@@ -10,6 +10,9 @@ from hemato_lab.twin.reporting import PRODUCER
 
 if TYPE_CHECKING:
     import asyncio
+
+LARGEST_HEAD: Final = 64 << 10
+"""Bytes of a request's first line and headers."""
 
 
 def refusal_of_malformed() -> bytes:
@@ -27,10 +30,36 @@ def refusal_of_malformed() -> bytes:
 
 
 def protocol() -> type[asyncio.Protocol]:
-    """Return the web server's own HTTP protocol with this one answer changed."""
+    """Return the web server's own HTTP protocol with this one answer changed, and with a limit to a request's head."""
     from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
-    return type("Protocol", (AutoHTTPProtocol,), {"send_400_response": _refuse})
+    members: dict[str, Any] = {"send_400_response": _refuse}
+    if hasattr(AutoHTTPProtocol, "on_message_begin"):  # that of httptools; h11 has a limit of its own
+        members |= _with_limited_head(AutoHTTPProtocol)
+    return type("Protocol", (AutoHTTPProtocol,), members)
+
+
+def _with_limited_head(base: Any) -> dict[str, Any]:
+    """Return methods that refuse a head which does not end: the parser would collect headers for ever."""
+
+    def on_message_begin(self: Any) -> None:
+        self.head_bytes = 0
+        base.on_message_begin(self)
+
+    def on_headers_complete(self: Any) -> None:
+        self.head_bytes = None
+        base.on_headers_complete(self)
+
+    def data_received(self: Any, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
+        base.data_received(self, data)
+        if getattr(self, "head_bytes", None) is not None:
+            self.head_bytes += len(data)
+            if self.head_bytes > LARGEST_HEAD:
+                _refuse(self, "")
+
+    return {each.__name__: each for each in (on_message_begin, on_headers_complete, data_received)}
 
 
 def _refuse(connection: Any, _message: str) -> None:

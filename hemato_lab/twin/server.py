@@ -5,11 +5,13 @@ The only module that knows the web server.
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
+import ssl
 import threading
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 _BACKLOG: Final = 512
+_MOST_CONNECTIONS: Final = 2000
 _LOOK_S: Final = 0.005
 _GRACE_S: Final = 5
 """Seconds that running requests and errands have to end."""
@@ -97,6 +100,17 @@ class Server:
         scheme = "https" if self.binding.certificate else "http"
         return f"{scheme}://{host}:{self.binding.port}"
 
+    @property
+    def public_url(self) -> str:
+        """The address by which others know it."""
+        name = self.settings.public_name
+        return self.url.replace(f"//{self.binding.host}:", f"//{name}:") if name else self.url
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its thread is there."""
+        return self._thread is not None and self._thread.is_alive()
+
     def start(self) -> Self:
         """Start and return when it answers.
 
@@ -112,8 +126,12 @@ class Server:
         prepare_folder(self.settings.folder)
         self._opened.enter_context(_locked(self.settings.folder))
         try:
+            # Whatever can be wrong with the place comes first: what the first start prints is printed once.
+            _check_certificate(self.binding)
+            listening = self._opened.enter_context(closing(_listening_socket(self.binding)))
+            self.binding = replace(self.binding, port=listening.getsockname()[1])
             self._prepare()
-            self._thread = threading.Thread(target=self._run, name="twin-server", daemon=True)
+            self._thread = threading.Thread(target=self._run, args=(listening,), name="twin-server", daemon=True)
             self._thread.start()
             self._wait_until_it_answers()
         except BaseException:
@@ -141,26 +159,22 @@ class Server:
         finally:
             connection.close()
 
-    def _run(self) -> None:
+    def _run(self, listening: socket.socket) -> None:
         """Run the event loop; the thread of the server."""
         try:
-            self._serve()
+            self._serve(listening)
         except BaseException as error:  # noqa: BLE001 (who waits for the start is told)
             self._problem = error
         finally:
             self._ready.set()
 
-    def _serve(self) -> None:
+    def _serve(self, listening: socket.socket) -> None:
         uvicorn = _web_server()
         from hemato_lab.twin.app import application
 
         self.service = service = Service(self.settings)
-        app = application(service)
-        if self._faults is not None:
-            app = FaultInjection(app, self._faults, seed=self.settings.seed or 0)
-        listening = _listening_socket(self.binding)
-        self.binding = replace(self.binding, port=listening.getsockname()[1])
-        service.base_url = self.url
+        app = FaultInjection(application(service), self._faults or Faults({}), seed=self.settings.seed or 0)
+        service.base_url = self.public_url
         service.worker_count = self._worker_count
         self._server = uvicorn.Server(_configuration(uvicorn, app, self.binding))
         self.workers = Workers(self.settings.folder, self._worker_count)
@@ -172,7 +186,6 @@ class Server:
             errands.stop(_GRACE_S)
             self.workers.stop()
             service.close()
-            listening.close()
 
     def stop(self) -> None:
         """Answer what was asked, then stop; does nothing if it does not run."""
@@ -224,6 +237,8 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _web_server() -> Any:
+    # Its own words, with tracebacks of requests that a stop cuts off, say nothing that the twin's do not.
+    logging.getLogger("uvicorn.error").addHandler(logging.NullHandler())
     try:
         import uvicorn
     except ImportError as error:
@@ -242,10 +257,30 @@ def _configuration(uvicorn: Any, app: ASGIApp, binding: Binding) -> Any:
         ws="none",
         access_log=False,
         log_config=None,
+        # A header that anyone can send must not say who is calling: logins are slowed down by it, and pages are shown.
+        proxy_headers=False,
+        limit_concurrency=_MOST_CONNECTIONS,
         date_header=False,
         server_header=False,
         timeout_graceful_shutdown=_GRACE_S,
     )
+
+
+def _check_certificate(binding: Binding) -> None:
+    """Refuse a certificate that cannot be served with, before anything is made.
+
+    Raises
+    ------
+    ConfigError
+        If it or its key cannot be read, or they do not belong together.
+    """
+    if binding.certificate is None:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(binding.certificate, binding.private_key)
+    except (OSError, ssl.SSLError) as error:
+        problem = f"cannot be used with its key: {error.strerror or error}"
+        raise ConfigError(problem, subject=str(binding.certificate), hint="check --certificate-key too") from error
 
 
 def _listening_socket(binding: Binding) -> socket.socket:

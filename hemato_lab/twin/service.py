@@ -7,10 +7,12 @@ import random
 import secrets
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from hemato_lab import __version__
+from hemato_lab.twin import studies
 from hemato_lab.twin.accounts import AccountRegistry
 from hemato_lab.twin.database import Writer, open_database, transaction
 from hemato_lab.twin.fetching import FetchRules
@@ -38,11 +40,13 @@ class Settings:
     Attributes
     ----------
     folder : Path
-        Database, files and keys; only its owner can read it.
+        Database, files and keys, which only their owner can read.
     region : str
         Which region it stands for; users need its permission.
     host_names : frozenset of str
         Names that a token's ``aud`` may have, and a request's Host.
+    public_name : str
+        Name by which others know the host, for links; empty for the address that it listens at.
     strict : bool
         Whether reports have nothing but what the vendor's document has.
     documented_callbacks : bool
@@ -60,6 +64,7 @@ class Settings:
     folder: Path
     region: str = "dev"
     host_names: frozenset[str] = LOOPBACK_NAMES
+    public_name: str = ""
     strict: bool = False
     documented_callbacks: bool = False
     lenient_claims: bool = False
@@ -100,6 +105,7 @@ class Service:
             wall=settings.wall,
             lenient_claims=settings.lenient_claims,
         )
+        self.door = ThreadPoolExecutor(2, "twin-door")
         self.base_url = ""
         self.worker_count = 0
         self._chance = None if settings.seed is None else random.Random(settings.seed)  # noqa: S311 (repeatable)
@@ -112,7 +118,10 @@ class Service:
         """Return the id of a new study."""
         if self._chance is None:
             return str(uuid.uuid4())
-        return str(uuid.UUID(int=self._chance.getrandbits(128), version=4))
+        while True:
+            study_id = str(uuid.UUID(int=self._chance.getrandbits(128), version=4))
+            if studies.study_by_id(self.reader, study_id) is None:  # an earlier run with this seed made it
+                return study_id
 
     async def write(self, change: Callable[[sqlite3.Connection], Result]) -> Result:
         """Change something; returns when it is on disk."""
@@ -125,6 +134,7 @@ class Service:
 
     def close(self) -> None:
         """Make the changes that wait, and let go of the files."""
+        self.door.shutdown(wait=False, cancel_futures=True)
         self.writer.close()
         self.reader.close()
 

@@ -124,7 +124,7 @@ class Store:
         """
         for one in arrived:
             place = self.path(one.file_id())
-            if not place.exists():
+            if not (place.exists() and place.stat().st_size == one.size):
                 one.force()
                 os.replace(one.path, place)  # noqa: PTH105 (one way to the system's calls, which the tests record)
         # Also when all were there: another request may have renamed them just now, and not yet have come this far.

@@ -127,13 +127,26 @@ def create(
             "" if source is None else json.dumps(dict(source)),
         ),
     )
-    connection.executemany("INSERT INTO tags VALUES (?, ?, ?)", [(study_id, key, tags[key]) for key in tags])
+    _index_tags(connection, study_id, tags)
     if idempotency_key:
         values = (bearer.organisation_id, idempotency_key, request_sha256, study_id)
         connection.execute("INSERT INTO idempotency VALUES (?, ?, ?, ?)", values)
     if source is not None:
         _add_job(connection, study_id, "download", now)
     return study_id
+
+
+def add_tags(connection: sqlite3.Connection, study_id: str, tags: Mapping[str, str]) -> None:
+    """Add what a list file says of its sample; a tag that the study has already stays as it is."""
+    row = connection.execute("SELECT tags FROM studies WHERE study_id = ?", (study_id,)).fetchone()
+    joined = {**tags, **json.loads(row["tags"])}
+    connection.execute("UPDATE studies SET tags = ? WHERE study_id = ?", (json.dumps(joined), study_id))
+    _index_tags(connection, study_id, joined)
+
+
+def _index_tags(connection: sqlite3.Connection, study_id: str, tags: Mapping[str, str]) -> None:
+    rows = [(study_id, key, tags[key]) for key in tags]
+    connection.executemany("INSERT INTO tags VALUES (?, ?, ?) ON CONFLICT DO NOTHING", rows)
 
 
 def _made_with(connection: sqlite3.Connection, organisation_id: str, key: str, request_sha256: str) -> str:
@@ -193,9 +206,11 @@ def add_files(
     Raises
     ------
     Refusal
-        ``study_closed`` if tasks were requested, ``too_many_files`` beyond the limit.
+        ``study_closed`` if tasks were requested, ``too_many_files`` beyond the limit, ``bad_rbc_diameter`` if an
+        earlier file came with another one: a study has one scale.
     """
     _refuse_closed(connection, study.study_id)
+    before = connection.total_changes
     connection.executemany(
         "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         [(study.study_id, one.file_id, one.name, one.kind, one.size, one.archive_id) for one in files],
@@ -203,8 +218,15 @@ def add_files(
     count = connection.execute("SELECT count(*) FROM files WHERE study_id = ?", (study.study_id,)).fetchone()[0]
     if count > MOST_FILES:
         raise Refusal("too_many_files", {"most": MOST_FILES})
-    if rbc_diameter is not None:
-        connection.execute("UPDATE studies SET rbc_diameter = ? WHERE study_id = ?", (rbc_diameter, study.study_id))
+    if rbc_diameter is not None and connection.total_changes > before:
+        _state_diameter(connection, study.study_id, rbc_diameter)
+
+
+def _state_diameter(connection: sqlite3.Connection, study_id: str, rbc_diameter: float) -> None:
+    row = connection.execute("SELECT rbc_diameter FROM studies WHERE study_id = ?", (study_id,)).fetchone()
+    if row["rbc_diameter"] not in {None, rbc_diameter}:
+        raise Refusal("bad_rbc_diameter", {"reason": "another file of the study came with another one"})
+    connection.execute("UPDATE studies SET rbc_diameter = ? WHERE study_id = ?", (rbc_diameter, study_id))
 
 
 def request_tasks(
@@ -292,7 +314,7 @@ def images_of(connection: sqlite3.Connection, study_id: str) -> list[StudyFile]:
 
 
 def search(
-    connection: sqlite3.Connection, organisation_id: str, tags: Mapping[str, str], *, most: int = 1000
+    connection: sqlite3.Connection, organisation_id: str, tags: Mapping[str, str], *, most: int = 200
 ) -> list[Study]:
     """Return the newest studies of an organisation that have all these tags."""
     conditions = "".join(" AND study_id IN (SELECT study_id FROM tags WHERE key = ? AND value = ?)" for _ in tags)

@@ -303,7 +303,7 @@ OPERATIONS: Final = (
         "Find studies by their tags",
         200,
         "StudiesFound",
-        ("forbidden_role",),
+        ("forbidden_role", "bad_tags"),
         parameters=(_TAG,),
         ours=True,
     ),

@@ -48,7 +48,7 @@ def task_results(analysis: Analysis, tasks: Iterable[str]) -> dict[str, Any]:
 def _documented(analysis: Analysis) -> dict[str, Any]:
     """Return what there is to say, in this shape, of a task that looks at everything."""
     found = _raw(analysis)
-    positive = sum(each["count"] for each in found["finding_stats"])
+    positive = len({(one["image_id"], *one["center"]) for one in found["findings"]})
     return {
         "positive_count": positive,
         "negative_count": max(0, len(analysis.detections) - positive),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 import subprocess
 import sys
 import threading
-import time
 import uuid
 from typing import TYPE_CHECKING, Final
 
@@ -53,14 +53,21 @@ class Workers:
         connection = open_database(self._folder)
         while not self._stopped.wait(_LOOK_S):
             for name in [name for name, process in self._processes.items() if process.poll() is not None]:
-                code = _end(self._processes.pop(name))
-                with transaction(connection):
-                    lost = jobs.release(connection, name)
-                _LOGGER.warning("a worker ended with code %d; jobs to do again: %d", code, lost)
-                time.sleep(_PAUSE_S)
-                if not self._stopped.is_set():
-                    self._start_one()
+                try:
+                    self._replace(connection, name)
+                except (OSError, sqlite3.Error) as error:  # a full disk may have room again at the next look
+                    _LOGGER.error("a worker cannot be replaced now: %s", type(error).__name__)  # noqa: TRY400
+                    self._stopped.wait(_PAUSE_S)
         connection.close()
+
+    def _replace(self, connection: sqlite3.Connection, name: str) -> None:
+        with transaction(connection):
+            lost = jobs.release(connection, name)
+        code = _end(self._processes[name])
+        _LOGGER.warning("a worker ended with code %d; jobs to do again: %d", code, lost)
+        if not self._stopped.wait(_PAUSE_S):
+            self._start_one()
+            del self._processes[name]
 
     @property
     def process_ids(self) -> list[int]:

@@ -42,7 +42,7 @@ class Receiver:
 def due_study(connection: sqlite3.Connection, make_study: Make) -> studies.Study:
     study = make_study(1, callback_url=URL)
     with transaction(connection):
-        callbacks.schedule_end(connection, study.study_id, "ready", 1, NOW)
+        callbacks.schedule_end(connection, study.study_id, "ready", NOW, job_id=1, version=1)
     return study
 
 
@@ -85,7 +85,7 @@ def test_a_documented_body_of_downloads_is_empty(connection: sqlite3.Connection,
 
 def test_an_event_is_told_once(connection: sqlite3.Connection, due_study: studies.Study) -> None:
     with transaction(connection):
-        callbacks.schedule_end(connection, due_study.study_id, "ready", 1, NOW)
+        callbacks.schedule_end(connection, due_study.study_id, "ready", NOW, job_id=1, version=1)
     receiver = Receiver()
     deliver = courier(receiver)
     assert [deliver.step(connection, NOW + second) for second in range(3)] == [True, False, False]
@@ -95,15 +95,15 @@ def test_an_event_is_told_once(connection: sqlite3.Connection, due_study: studie
 def test_no_address_no_call(connection: sqlite3.Connection, make_study: Make) -> None:
     study = make_study(1)
     with transaction(connection):
-        callbacks.schedule_end(connection, study.study_id, "ready", 1, NOW)
+        callbacks.schedule_end(connection, study.study_id, "ready", NOW, job_id=1, version=1)
     assert not courier(Receiver()).step(connection, NOW)
 
 
 def test_a_receiver_that_fails_is_called_again_later(connection: sqlite3.Connection, due_study: studies.Study) -> None:
     receiver = Receiver(500, TimedOutError("too slow", subject="https://example.org"), 204)
     deliver = courier(receiver)
-    called_at = [second for second in range(10) if deliver.step(connection, NOW + second)]
-    assert called_at == [0, 1, 3]  # one second, then two
+    called_at = [half / 2 for half in range(20) if deliver.step(connection, NOW + half / 2)]
+    assert called_at == [0, 1.5, 4.0]  # a second after the call, then two, by looks every half
     state = callbacks.states(connection, due_study.study_id)
     assert state == [{"event": "ready 1", "state": "delivered", "attempts": 3, "problem": ""}]
 
@@ -130,7 +130,7 @@ def test_half_of_a_thousand_calls_failing_all_arrive(connection: sqlite3.Connect
     ids = [make_study(callback_url=f"https://example.org/{n}").study_id for n in range(100)]
     with transaction(connection):
         for study_id in ids:
-            callbacks.schedule_end(connection, study_id, "ready", 1, NOW)
+            callbacks.schedule_end(connection, study_id, "ready", NOW, job_id=1, version=1)
     receiver = Receiver(*[200 if chance.random() < 0.5 else 500 for _ in range(2000)])
     deliver = courier(receiver)
     now = NOW
@@ -152,3 +152,25 @@ def test_addresses_stay_out_of_logs_and_states(
     shown = caplog.text + json.dumps(callbacks.states(connection, due_study.study_id))
     due = callbacks.due(connection, NOW + 100)
     assert "canary" not in shown + repr(due)
+
+
+def test_a_failure_has_no_report_to_lead_to(connection: sqlite3.Connection, make_study: Make) -> None:
+    study = make_study(1, callback_url=URL)
+    with transaction(connection):
+        callbacks.schedule_end(connection, study.study_id, "failed", NOW, job_id=17)
+    receiver = Receiver()
+    courier(receiver).step(connection, NOW)
+    assert receiver.sent[0][1] == callbacks.documented_body(study.study_id, "failed", 1.0)
+
+
+def test_a_call_that_is_under_way_is_nobody_elses(connection: sqlite3.Connection, due_study: studies.Study) -> None:
+    with transaction(connection):
+        assert callbacks.claim(connection, NOW) is not None
+        assert callbacks.claim(connection, NOW + 1) is None
+        assert callbacks.claim(connection, NOW + callbacks.CLAIM_S) is not None, "whoever had it is gone"
+
+
+def test_an_unexpected_failure_counts_as_an_attempt(connection: sqlite3.Connection, due_study: studies.Study) -> None:
+    courier(Receiver(RuntimeError("canary"))).step(connection, NOW)
+    (state,) = callbacks.states(connection, due_study.study_id)
+    assert (state["attempts"], state["problem"]) == (1, "failed by RuntimeError")

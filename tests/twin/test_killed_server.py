@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no kill -9")
 CLIENTS = 4
 FILES = 2
+AT_WORK = 6
+"""Every so many deaths wait until a worker is at work."""
 
 
 @dataclass
@@ -82,8 +84,10 @@ def kill_under_load(folder: Path, kills: int) -> Acknowledged:
     try:
         for load in loads:
             load.start()
-        for _ in range(kills):
-            time.sleep(chance.uniform(0.05, 0.8))
+        for number in range(kills):
+            if number % AT_WORK == AT_WORK - 1:
+                _wait_for_a_lease(folder)
+            time.sleep(chance.uniform(0.0, 0.8))
             serving.kill()
             serving.start()
         for load in loads:
@@ -98,6 +102,15 @@ def kill_under_load(folder: Path, kills: int) -> Acknowledged:
         noted.files |= load.noted.files
         noted.tasks |= load.noted.tasks
     return noted
+
+
+def _wait_for_a_lease(folder: Path) -> None:
+    connection = sqlite3.connect(folder / FILE_NAME)
+    until = time.monotonic() + 60
+    while not connection.execute("SELECT 1 FROM jobs WHERE state = 'leased'").fetchone():
+        assert time.monotonic() < until, "no worker takes a job"
+        time.sleep(0.02)
+    connection.close()
 
 
 def _wait_for_all(folder: Path) -> None:

@@ -124,3 +124,31 @@ def test_only_a_study_that_ended_is_analysed_again(connection: sqlite3.Connectio
     with transaction(connection):
         assert jobs.finish(connection, again, "{}", {}, NOW) == 2
     assert studies.newest_report(connection, leased.study_id) == 2
+
+
+def test_a_study_has_one_scale(connection: sqlite3.Connection, make_study: Make) -> None:
+    study = make_study()
+
+    def add(file_id: str, diameter: float | None) -> float | None:
+        with transaction(connection):
+            studies.add_files(connection, study, [StudyFile(file_id, "", "png", 1)], diameter)
+        found = studies.study_by_id(connection, study.study_id)
+        assert found is not None
+        return found.rbc_diameter
+
+    assert add("a", 70.0) == 70.0
+    assert add("b", 70.0) == 70.0
+    assert add("c", None) == 70.0
+    assert add("a", 35.0) == 70.0  # what was submitted cannot be changed
+    with pytest.raises(Refusal, match="bad_rbc_diameter"):
+        add("d", 35.0)
+    assert [one.file_id for one in studies.images_of(connection, study.study_id)] == ["a", "b", "c"]
+
+
+def test_tags_of_a_list_are_added(connection: sqlite3.Connection, make_study: Make) -> None:
+    study = make_study(tags={"a": "request"})
+    with transaction(connection):
+        studies.add_tags(connection, study.study_id, {"a": "list", "b": "list"})
+    for wanted in ({"a": "request"}, {"b": "list"}):
+        (found,) = studies.search(connection, study.organisation_id, wanted)
+        assert found.tags == {"a": "request", "b": "list"}

@@ -10,7 +10,7 @@ import typer
 
 from hemato_lab.cli.places import named_path
 from hemato_lab.cli.serve.running import DataOption, data_folder
-from hemato_lab.errors import UnreadableInputError
+from hemato_lab.errors import ConfigError, UnreadableInputError
 from hemato_lab.report import RESEARCH_USE_NOTICE
 
 if TYPE_CHECKING:
@@ -33,11 +33,11 @@ RegionsOption = Annotated[list[str] | None, typer.Option("--region", help="Regio
 
 @contextmanager
 def _changing(data: str | None) -> Iterator[sqlite3.Connection]:
-    from hemato_lab.twin.database import open_database, transaction
-    from hemato_lab.twin.server import prepare_folder
+    from hemato_lab.twin.database import FILE_NAME, open_database, transaction
 
     folder = data_folder(data)
-    prepare_folder(folder)
+    if not (folder / FILE_NAME).is_file():
+        raise ConfigError("is no folder of a twin", subject=str(folder), hint="hemato-lab serve --data makes one")
     connection = open_database(folder)
     try:
         with transaction(connection):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from hemato_lab.twin.service import Settings
 
 DEFAULT_PORT: Final = 8765
+_LOOK_S: Final = 0.25
 _LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 
 serve = typer.Typer(
@@ -94,6 +95,7 @@ def run(
         data_folder(data),
         region=_known_region(region),
         host_names=LOOPBACK_NAMES | {host} | set(host_name or ()),
+        public_name=host_name[0] if host_name else "",
         strict=strict,
         documented_callbacks=documented_callbacks,
         http_callbacks=http_callbacks,
@@ -117,7 +119,10 @@ def _run(server: Server, settings: Settings) -> None:
         _print_first(server.first)
         typer.echo(f"The twin serves region {settings.region} at {server.url} from {settings.folder}")
         typer.echo(f"Its reports are its own, not Hemato.AI's. {RESEARCH_USE_NOTICE} Stop it with Ctrl-C.")
-        stopped.wait()
+        while server.is_running and not stopped.wait(_LOOK_S):
+            pass
+        if not stopped.is_set():
+            raise ConfigError("the server ended by itself", subject=server.url, hint="see the lines above")
     typer.echo("stopped")
 
 

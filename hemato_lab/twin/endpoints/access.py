@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from hemato_lab.twin.exchange import Call
     from hemato_lab.twin.service import Service
 
-_HASH: Final = re.compile("[0-9a-f]{64}")
+_HASH: Final = re.compile("[0-9a-fA-F]{64}")
+_LARGEST_LOGIN: Final = 4 << 10
+"""Bytes; who is not known yet is not listened to for long."""
 
 
 async def login(service: Service, call: Call) -> Answer:
     """Hand out a token for a user's name and the hash of the password; slow for who fails often."""
-    body = await call.document()
+    body = await call.document(_LARGEST_LOGIN)
     user, pass_hash = body.get("user"), body.get("pass_hash")
     if not isinstance(user, str) or not isinstance(pass_hash, str) or not _HASH.fullmatch(pass_hash):
         raise Refusal("bad_request", {"expected": {"user": "e-mail address", "pass_hash": "hex SHA-256"}})
@@ -32,7 +34,8 @@ async def login(service: Service, call: Call) -> Answer:
     if wait_s > 0:
         raise Refusal("throttled", headers={"retry-after": str(math.ceil(wait_s))})
     stored = service.accounts.password_of(user)
-    right = await asyncio.to_thread(matches, pass_hash, stored)
+    # Threads of its own: uploads that wait for the disk must not keep anyone outside.
+    right = await asyncio.get_running_loop().run_in_executor(service.door, matches, pass_hash.lower(), stored)
     found = service.accounts.user_by_email(user) if right else None
     if found is None or found.disabled:
         service.throttle.failed(user, call.peer)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hemato_lab import __version__
 from hemato_lab.twin import callbacks, jobs, openapi, page, studies
+from hemato_lab.twin.bodies import MOST_TAGS
 from hemato_lab.twin.exchange import Answer, host_of
 from hemato_lab.twin.permissions import refuse_search
 from hemato_lab.twin.refusals import Refusal
@@ -25,6 +26,8 @@ async def search(service: Service, call: Call) -> Answer:
     """Find an organisation's studies by their tags (api/DECISIONS.md row 28)."""
     refuse_search(call.caller)
     wanted = {key.removeprefix(_TAG): value for key, value in call.query.items() if key.startswith(_TAG)}
+    if len(wanted) > MOST_TAGS:
+        raise Refusal("bad_tags", {"most": MOST_TAGS})
     listed = studies.search(service.reader, call.caller.organisation_id, wanted)
     return Answer(200, {"studies": [_described(service, study) | {"tags": dict(study.tags)} for study in listed]})
 

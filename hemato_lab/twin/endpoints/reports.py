@@ -38,10 +38,15 @@ async def task_report(service: Service, call: Call) -> Answer:
     study, task = found(service, call), call.path["task"]
     refuse_other_task(study, task)
     row = _stored(service, study, version_of(call.query.get("version")))
-    results = json.loads(row["task_results"])
+    text = await asyncio.to_thread(_of_task, row["task_results"], study.study_id, task)
+    return Answer(200, results_text=text)
+
+
+def _of_task(task_results: str, study_id: str, task: str) -> str:
+    results = json.loads(task_results)
     if task not in results:
         raise Refusal("not_found")
-    return Answer(200, {"pbs_study_id": study.study_id, "report": {task: results[task]}})
+    return json.dumps({"pbs_study_id": study_id, "report": {task: results[task]}})
 
 
 def _stored(service: Service, study: Study, version: int | None) -> sqlite3.Row:

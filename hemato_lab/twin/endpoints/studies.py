@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from functools import partial
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from hemato_lab.formats.stored import file_id_of
 from hemato_lab.twin import studies
-from hemato_lab.twin.bodies import callback_url_of, checked_address, idempotency_key_of, tags_of, tasks_of
-from hemato_lab.twin.exchange import Answer, parsed
+from hemato_lab.twin.bodies import TASK_KEYS, callback_url_of, checked_address, idempotency_key_of, tags_of, tasks_of
+from hemato_lab.twin.exchange import Answer
 from hemato_lab.twin.list_files import read_list
 from hemato_lab.twin.permissions import refuse_downloads
 from hemato_lab.twin.refusals import Refusal
@@ -23,11 +23,14 @@ if TYPE_CHECKING:
     from hemato_lab.twin.studies import Study
 
 
+_OF_LISTS: Final = frozenset({"list_url", "callback_url", *TASK_KEYS})
+"""Members of a request for downloads that are no tags."""
+
+
 async def create(service: Service, call: Call) -> Answer:
     """Make a study: an empty one with tags, or one of files that are downloaded from a list."""
     key = idempotency_key_of(call.headers)
-    content = await call.body()
-    body = parsed(content)
+    body = await call.document()
     wish, results = _downloads(service, body) if {"list_url", "files"} & set(body) else ({"tags": tags_of(body)}, {})
     if "source" in wish:
         refuse_downloads(call.caller)
@@ -51,7 +54,7 @@ def _downloads(service: Service, body: Mapping[str, Any]) -> tuple[dict[str, Any
     if "list_url" in body:
         urls = [checked_address(body["list_url"], "bad_download_url", http_permitted=http)]
         source: dict[str, Any] = {"list_url": urls[0]}
-        tasks, tags = tasks_of(body), tags_of({"tags": body.get("tags")})
+        tasks, tags = tasks_of(body), tags_of({key: body[key] for key in body if key not in _OF_LISTS})
     else:
         listed = read_list(dict(body))
         urls = [checked_address(url, "bad_download_url", http_permitted=http) for url in listed.files]
