@@ -70,14 +70,14 @@ _AFTER_CREATION: Final = ("upload", "request_tasks", "status", "report")
 
 def answers_of(operation: Operation) -> Part:
     """Return the Responses Object of an operation."""
-    return {**_success(operation), **dict(_refusals(operation))}
+    statuses = [each for each in (operation.success, operation.later_success) if each is not None]
+    successes = {str(status): _success(operation, status) for status in statuses}
+    return {**successes, **dict(_refusals(operation))}
 
 
-def _success(operation: Operation) -> Part:
-    if operation.success is None:
-        return {}
+def _success(operation: Operation, status: int) -> Part:
     schema, example = reference(operation.results), RESULTS[operation.results]
-    around, within = _envelope(operation.success, schema), _in_envelope(operation.success, example)
+    around, within = _envelope(status, schema), _in_envelope(status, example)
     shown, examples = {
         "envelope": (around, {"success": within}),
         "either": ({"anyOf": [schema, around]}, {"success": example, "success_in_the_later_dialect": within}),
@@ -89,7 +89,7 @@ def _success(operation: Operation) -> Part:
     }
     if operation.name == "create":
         response["links"] = {name: _link(name) for name in _AFTER_CREATION}
-    return {str(operation.success): response}
+    return response
 
 
 def _envelope(status: int, results: Part) -> Part:

@@ -55,6 +55,11 @@ class Call:
             raise Refusal("unauthorized")
         return self.bearer
 
+    @property
+    def is_later(self) -> bool:
+        """Whether it comes with a Bearer token, as requests of the later dialect do (api/DECISIONS.md section 5)."""
+        return self.headers.get("authorization", "").lower().startswith("bearer ")
+
     async def body(self, most_bytes: int = LARGEST_JSON) -> bytes:
         """Return the whole body.
 

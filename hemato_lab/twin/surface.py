@@ -70,6 +70,8 @@ class Operation:
         What it does, in a line.
     success : int or None
         Status of an answer that is no refusal; None where there is no such answer.
+    later_success : int or None
+        The same for a request with a Bearer token, as in the later dialect, where it differs.
     results : str
         Name of the schema of what it answers, empty where it only refuses.
     own_refusals : tuple of str
@@ -93,6 +95,7 @@ class Operation:
     success: int | None
     results: str
     own_refusals: tuple[str, ...] = ()
+    later_success: int | None = None
     authenticated: bool = True
     parameters: tuple[Parameter, ...] = ()
     body: str = ""
@@ -229,9 +232,11 @@ OPERATIONS: Final = (
             "too_many_files",
             *_OF_BODIES,
         ),
+        later_success=202,
         parameters=(_FILE_NAME, _CONTENT_TYPE, _DIAMETER),
         body="File",
-        description="The body is the file itself, never a form. The same bytes again are the same file.",
+        description="The body is the file itself, never a form. The same bytes again are the same file. "
+        "Answered 202 to a request with a Bearer token, as in the later dialect.",
     ),
     Operation(
         "POST",

@@ -66,6 +66,13 @@ def test_the_same_file_a_thousand_times_is_one_file(twin: hl.Twin, http: httpx.C
     assert list((twin.folder / "incoming").iterdir()) == []
 
 
+def test_the_later_dialect_has_a_status_of_its_own(twin: hl.Twin, http: httpx.Client) -> None:
+    study = new_study(http)
+    headers = {"Authorization": f"Bearer {login(twin)}"}
+    answer = http.post(f"/pbs/{study}/files", params={"file_name": "a.png"}, content=PNG, headers=headers)
+    assert results(answer, 202)["file_id"] == file_id_of(PNG)
+
+
 def test_an_archive_has_its_own_id_and_those_of_its_images(http: httpx.Client) -> None:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:

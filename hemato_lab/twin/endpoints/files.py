@@ -37,7 +37,7 @@ async def upload(service: Service, call: Call) -> Answer:
     results: dict[str, object] = {"pbs_study_id": study.study_id, "file_id": files[0].file_id}
     if kind == "zip":
         results["file_ids"] = [one.file_id for one in files[1:]]
-    return Answer(201, results)
+    return Answer(202 if call.is_later else 201, results)
 
 
 async def _write_body(service: Service, call: Call, incoming: Incoming) -> None:
