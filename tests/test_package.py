@@ -26,6 +26,7 @@ from hemato_lab.errors import ConfigError
 from hemato_lab.export import render
 from hemato_lab.report import RESEARCH_USE_NOTICE
 from hemato_lab.resources import shipped
+from hemato_lab.twin.database import open_database
 from tests.api.fake_service import FakeService
 from tests.api.loopback import LoopbackServer
 
@@ -238,6 +239,8 @@ def test_the_lines_of_the_twin_run(monkeypatch: pytest.MonkeyPatch, capsys):
 def test_the_commands_of_the_twin_are_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     hemato_lab.api.make_key_pair("key.pem")
+    (tmp_path / "twin_data").mkdir()
+    open_database(tmp_path / "twin_data").close()
     for line in readme_block("shell").splitlines():
         command = shlex.split(line, comments=True)
         if command[2] == "admin":

@@ -74,6 +74,10 @@ class Settings:
     seed: int | None = None
     most_upload_bytes: int = 2 << 30
 
+    def __post_init__(self) -> None:
+        # Workers and links within the folder must find it from wherever they are.
+        object.__setattr__(self, "folder", self.folder.absolute())
+
     @property
     def hosts(self) -> frozenset[str]:
         """Every host that a token may be for."""

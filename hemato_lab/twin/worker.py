@@ -102,7 +102,7 @@ def main() -> None:
     _end_with_the_server()
     if hasattr(os, "nice"):
         os.nice(_LEAST_PRIORITY_STEP)
-    folder, name = Path(sys.argv[1]), sys.argv[2]
+    folder, name = Path(sys.argv[1]).absolute(), sys.argv[2]
     from hemato_lab.formats import caching
 
     caching.WHOLE_IMAGES.capacity_bytes = _CACHE_BYTES

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 import subprocess
 import sys
 import threading
+import time
 import uuid
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from hemato_lab.twin import jobs
 from hemato_lab.twin.database import open_database, transaction
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 _LOOK_S: Final = 0.25
 _PAUSE_S: Final = 1.0
-"""Before a worker that died is replaced."""
+"""Before a worker that died is replaced; longer each time for those that die as soon as they start."""
+_LONGEST_PAUSE_S: Final = 60.0
+_EARLY_S: Final = 10.0
+_HOME: Final = str(Path(__file__).resolve().parents[2])
+"""Folder that this package is in."""
 _LOGGER: Final = logging.getLogger(__name__)
 
 
@@ -36,6 +40,8 @@ class Workers:
     def __init__(self, folder: Path, count: int) -> None:
         self._folder = folder
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._begun: dict[str, float] = {}
+        self._early_ends = 0
         self._stopped = threading.Event()
         for _ in range(count):
             self._start_one()
@@ -46,8 +52,12 @@ class Workers:
         name = uuid.uuid4().hex[:12]
         # Its standard input stays open for as long as this process lives, and tells it when to end.
         self._processes[name] = subprocess.Popen(  # noqa: S603 (our own module)
-            [sys.executable, "-m", "hemato_lab.twin.worker", str(self._folder), name], stdin=subprocess.PIPE
+            # -P and the path: what lies in the current folder is not taken for modules of ours.
+            [sys.executable, "-P", "-m", "hemato_lab.twin.worker", str(self._folder), name],
+            stdin=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (_HOME, os.environ.get("PYTHONPATH"))))},
         )
+        self._begun[name] = time.monotonic()
 
     def _watch(self) -> None:
         connection = open_database(self._folder)
@@ -65,7 +75,12 @@ class Workers:
             lost = jobs.release(connection, name)
         code = _end(self._processes[name])
         _LOGGER.warning("a worker ended with code %d; jobs to do again: %d", code, lost)
-        if not self._stopped.wait(_PAUSE_S):
+        early = time.monotonic() - self._begun.pop(name) < _EARLY_S and not lost
+        self._early_ends = self._early_ends + 1 if early else 0
+        pause_s = min(_LONGEST_PAUSE_S, _PAUSE_S * 2**self._early_ends)
+        if self._early_ends > 2:
+            _LOGGER.error("workers end as soon as they start, so studies wait; the next one starts in %.0f s", pause_s)
+        if not self._stopped.wait(pause_s):
             self._start_one()
             del self._processes[name]
 

@@ -10,6 +10,7 @@ import pytest
 
 import hemato_lab as hl
 from hemato_lab.twin.database import open_database, transaction
+from hemato_lab.twin.malformed import LARGEST_HEAD
 from tests.twin.tokens_battery import BAD, VALID
 from tests.twin.tokens_making import is_sendable
 from tests.twin.tokens_scene import NOW, People, made_up
@@ -59,8 +60,8 @@ def test_bad_tokens_are_refused_for_the_right_reasons(http: httpx.Client) -> Non
     sent = 0
     for case in BAD:
         authorization = case.make(made_up())
-        if not is_sendable(authorization):
-            continue
+        if not is_sendable(authorization) or len(authorization or "") > LARGEST_HEAD // 2:
+            continue  # HTTP does not carry it, or the server hangs up before it is a token
         sent += 1
         hello = http.post("/auth/hello", headers=headers_of(authorization))
         document = hello.json()
@@ -76,8 +77,8 @@ def test_valid_tokens_are_taken(http: httpx.Client) -> None:
     sent = 0
     for case in VALID:
         authorization = case.make(made_up())
-        if not is_sendable(authorization):
-            continue
+        if not is_sendable(authorization) or len(authorization or "") > LARGEST_HEAD // 2:
+            continue  # HTTP does not carry it, or the server hangs up before it is a token
         sent += 1
         hello = http.get("/auth/hello", headers=headers_of(authorization))
         assert hello.status_code == 200, (case.name, hello.text)

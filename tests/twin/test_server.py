@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import httpx
+import jwt
 import pytest
 
 import hemato_lab as hl
@@ -68,9 +69,12 @@ def test_a_fault_can_be_asked_for_at_any_time(twin: hl.Twin) -> None:
 
 def test_a_search_for_too_many_tags_is_refused(twin: hl.Twin) -> None:
     params = {f"tag.{number}": "" for number in range(1001)}
-    body = {"user": twin.access.email, "pass_hash": sha256(twin.access.password.encode()).hexdigest()}
-    login = httpx.post(f"{twin.url}/auth/login", json=body, timeout=60).json()
-    headers = {"Authorization": login["results"]["token"]["HY_APP_AUTH_v1"]}
+    access = twin.access
+    auth = hl.KeyAuth.from_file(
+        access.private_key, issuer=access.issuer, user_id=access.user_id, kid=access.key_id, role="user"
+    )
+    key = access.private_key.read_bytes()
+    headers = {"Authorization": jwt.encode(auth.claims("127.0.0.1", time.time()), key, "RS256")}
     answer = httpx.get(f"{twin.url}/_twin/studies", params=params, headers=headers)
     assert (answer.status_code, answer.json()["error"]) == (400, "bad_tags")
 
@@ -142,3 +146,12 @@ def test_restarts_are_no_attempts(tmp_path: Path) -> None:
     connection.close()
     with hl.Twin(tmp_path) as twin, client_of(twin) as client:
         assert client.wait(study).report_status == "ready"
+
+
+def test_a_folder_may_be_named_from_where_one_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "hemato_lab").mkdir()
+    (tmp_path / "hemato_lab" / "__init__.py").write_text("raise RuntimeError")  # not to be taken for the package
+    with hl.Twin("a_folder") as twin:
+        study = twin.client.run(image_bytes(1, side=64), rbc_diameter=16.0)
+    assert study.report.file_ids == (file_id_of(image_bytes(1, side=64)),)
