@@ -34,6 +34,8 @@ class Twin:
         Folder to keep studies in; None for a temporary one.
     region : str
         Which region it stands for.
+    port : int
+        Where it listens; 0 for any that is free.
     workers : int
         Processes that analyse studies.
     strict : bool

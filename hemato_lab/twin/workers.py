@@ -55,6 +55,7 @@ class Workers:
             # -P and the path: what lies in the current folder is not taken for modules of ours.
             [sys.executable, "-P", "-m", "hemato_lab.twin.worker", str(self._folder), name],
             stdin=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C at a terminal is for the server, which ends them
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (_HOME, os.environ.get("PYTHONPATH"))))},
         )
         self._begun[name] = time.monotonic()
