@@ -5,7 +5,8 @@
     HematoError
     ├── ConfigError                 a setting or parameter cannot be used
     │   ├── RegionError             no region was named, or none that the service has
-    │   └── CredentialError         a key, token or password cannot be used as it is
+    │   ├── CredentialError         a key, token or password cannot be used as it is
+    │   └── UnlikeUnitsError        two quantities whose units no factor joins
     ├── MissingDependencyError      an optional package is needed; names the extra that brings it
     ├── InputError                  something is wrong with what was given to read
     │   ├── UnreadableInputError    missing, no permission, empty, or a damaged stream
@@ -21,7 +22,10 @@
     ├── ReportFormatError           a JSON report that does not follow the schema
     ├── BatchError                  work that can be resumed cannot go on
     │   ├── LockedError             another process does the same work now
-    │   └── JournalError            the journal cannot be opened, read or written
+    │   ├── JournalError            the journal cannot be opened, read or written
+    │   ├── InputChangedError       the files of a smear are not those of the earlier run
+    │   ├── WorkerDiedError         the process that worked on a smear died again and again
+    │   └── StorageFullError        no room for the results
     ├── TransportError              a request did not reach the service, or its answer did not come back
     │   ├── ConnectionFailedError   no connection, or it broke
     │   ├── TimedOutError           one phase (connect, write, read) took too long
@@ -73,6 +77,7 @@ from hemato_lab.errors.local import (
     DatasetError,
     FormatMismatchError,
     ImageTooLargeError,
+    InputChangedError,
     InputError,
     IntegrityError,
     JournalError,
@@ -83,8 +88,11 @@ from hemato_lab.errors.local import (
     RegionError,
     ReportFormatError,
     ScaleNotCredibleError,
+    StorageFullError,
+    UnlikeUnitsError,
     UnreadableInputError,
     UnsupportedFormatError,
+    WorkerDiedError,
 )
 from hemato_lab.errors.remote import (
     APIError,
@@ -146,6 +154,7 @@ __all__ = [
     "FormatMismatchError",
     "HematoError",
     "ImageTooLargeError",
+    "InputChangedError",
     "InputError",
     "InsecureAddressError",
     "IntegrityError",
@@ -172,6 +181,7 @@ __all__ = [
     "SecurityError",
     "ServerError",
     "StaleCallbackError",
+    "StorageFullError",
     "StudyClosedError",
     "StudyError",
     "StudyFailedError",
@@ -183,6 +193,8 @@ __all__ = [
     "TruncatedResponseError",
     "UnauthorizedError",
     "UnavailableError",
+    "UnlikeUnitsError",
     "UnreadableInputError",
     "UnsupportedFormatError",
+    "WorkerDiedError",
 ]

@@ -135,3 +135,29 @@ class JournalError(BatchError):
     def __init__(self, problem: str, *, subject: str = "", hint: str = "", outcome: Outcome = "nothing done") -> None:
         super().__init__(problem, subject=subject, hint=hint)
         self.outcome = outcome
+
+
+class InputChangedError(BatchError):
+    """The files of a smear are no longer those that an earlier run of the batch analysed."""
+
+    code = "input-changed"
+
+
+class WorkerDiedError(BatchError):
+    """The process that worked on a smear died, more often than is tried again."""
+
+    code = "worker-died"
+    retryable = True
+
+
+class StorageFullError(BatchError):
+    """There is no room for the results; what was finished before is kept."""
+
+    code = "storage-full"
+    retryable = True
+
+
+class UnlikeUnitsError(ConfigError):
+    """Two quantities have units that no factor leads from one to the other."""
+
+    code = "unlike-units"

@@ -24,7 +24,7 @@ The result is one JSON object::
     groups, resamples            of the bootstrap
     version, notice              of this package
 
-A figure without any evidence is null. ``limits`` are 95 % limits (`hemato_lab.evaluation.bootstrap`).
+A figure without any evidence is null. ``limits`` are 95 % limits (`hemato_lab.agreement.bootstrap`).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from numpy.typing import NDArray
 
 from hemato_lab import __version__
 from hemato_lab.errors import InputError
-from hemato_lab.evaluation.bootstrap import RESAMPLES, Limits, draw_groups, group_index, percentile_limits
+from hemato_lab.agreement.bootstrap import RESAMPLES, Limits, draw_groups, group_index, percentile_limits
 from hemato_lab.evaluation.calibration import expected_calibration_error
 from hemato_lab.evaluation.crop_scale import CropScale, crop_scale
 from hemato_lab.evaluation.dataset import CropSet, LabelledCrop

@@ -25,7 +25,7 @@ scores from there on (`hemato_lab.evaluation.calibration`): what is reported mus
 only where every cell is marked: with ``ignore_incomplete`` only such fields count, without it all do, as the marks are
 then taken for exhaustive.
 ``count_fields`` is the number of these fields and ``count_truth`` their mean number of marked cells. A figure without
-any evidence is null. ``limits`` gives the 95 % limits of every figure (`hemato_lab.evaluation.bootstrap`).
+any evidence is null. ``limits`` gives the 95 % limits of every figure (`hemato_lab.agreement.bootstrap`).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from numpy.typing import NDArray
 from hemato_lab import __version__
 from hemato_lab.errors import DatasetError
 from hemato_lab.evaluation.average_precision import average_precision
-from hemato_lab.evaluation.bootstrap import RESAMPLES, Limits, draw_groups, group_index, percentile_limits
+from hemato_lab.agreement.bootstrap import RESAMPLES, Limits, draw_groups, group_index, percentile_limits
 from hemato_lab.evaluation.calibration import expected_calibration_error
 from hemato_lab.evaluation.evidence import ClassEvidence, gather_evidence
 from hemato_lab.evaluation.fields import Detect, Progress, ScaleSource, detect_fields, readable

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hemato_lab.evaluation.bootstrap import draw_groups, group_index, percentile_limits
+from hemato_lab.agreement.bootstrap import draw_groups, group_index, percentile_limits
 
 
 def test_groups_are_numbered_as_they_appear() -> None:
