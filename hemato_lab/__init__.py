@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         RemoteStudy,
         TokenAuth,
     )
+    from hemato_lab.comparison import Comparison, compare
     from hemato_lab.detections import Detections
     from hemato_lab.formats import open_smear
     from hemato_lab.pipeline import Interpretation, analyze
@@ -41,6 +42,7 @@ _HOME_OF: Final = {
     "CallbackSigner": "hemato_lab.api",
     "Client": "hemato_lab.api",
     "ClinicalContext": "hemato_lab.reference",
+    "Comparison": "hemato_lab.comparison",
     "Detections": "hemato_lab.detections",
     "Field": "hemato_lab.smear",
     "FileList": "hemato_lab.api",
@@ -55,6 +57,7 @@ _HOME_OF: Final = {
     "Twin": "hemato_lab.twin",
     "Window": "hemato_lab.smear",
     "analyze": "hemato_lab.pipeline",
+    "compare": "hemato_lab.comparison",
     "open_smear": "hemato_lab.formats",
 }
 
@@ -66,6 +69,7 @@ __all__ = [
     "CallbackSigner",
     "Client",
     "ClinicalContext",
+    "Comparison",
     "Detections",
     "Field",
     "FileList",
@@ -81,6 +85,7 @@ __all__ = [
     "Window",
     "__version__",
     "analyze",
+    "compare",
     "open_smear",
 ]
 

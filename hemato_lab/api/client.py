@@ -121,6 +121,11 @@ class _Connected:
         raise TypeError("a client is not pickled; make one in each process")
 
     @property
+    def address(self) -> str:
+        """Base address of the service."""
+        return self._endpoint.base_url
+
+    @property
     def journal(self) -> Journal:
         """What was asked of the service and what became of it."""
         return self._journal

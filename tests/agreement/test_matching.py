@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
-from hemato_lab.agreement import matching
 from hemato_lab.agreement.matching import MOST_NEIGHBOURS, Matching, match_cells, match_points
 from hemato_lab.detections import Detections
 from hemato_lab.errors import ConfigError
@@ -99,9 +98,8 @@ def test_two_findings_of_one_cell_are_not_crossed() -> None:
     assert pairs(match_cells(one, other, rbc_radius_px=10)) == [(0, 2), (1, 1), (2, 0)]
 
 
-def test_a_crowd_is_refused_instead_of_taking_all_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crowd_is_refused_instead_of_taking_all_memory() -> None:
     crowd = np.zeros((4 * MOST_NEIGHBOURS, 2))
-    monkeypatch.setattr(matching, "MOST_NEIGHBOURS", MOST_NEIGHBOURS)
     with pytest.raises(ConfigError, match="within the gate"):
         match_points(crowd, crowd)
 

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hemato_lab.comparison import compare
+from hemato_lab.report import FeatureStatistic, HeatMapEntry, MorphologicalFinding, Report
+from tests.analysed import analysis, cells
+
+if TYPE_CHECKING:
+    from hemato_lab.analysis import Analysis
+
+__all__ = ["analysis"]
+
+
+def two_files(analysis: Analysis) -> Analysis:
+    """Return the analysis with an id of its own for each field."""
+    fields = tuple(replace(one, file_id=f"file-{number}") for number, one in enumerate(analysis.smear.fields))
+    report = replace(analysis.report, file_ids=tuple(one.file_id for one in fields))
+    return replace(analysis, smear=replace(analysis.smear, fields=fields), report=report)
+
+
+def test_what_is_compared_with_itself_is_equal(analysis: Analysis) -> None:
+    one = two_files(analysis)
+    comparison = compare(one, one)
+    assert comparison.equal
+    assert comparison.labels == ("sample", "sample")
+    assert comparison.kappa().value.value == 1.0
+    assert len(comparison.to_frame()) == 5
+
+
+def test_every_level_can_differ_alone(analysis: Analysis) -> None:
+    one = two_files(analysis)
+    moved = cells([(0, "platelet", 100, 100, 40), *((1, "RBC", x, 50, 40) for x in (1, 2, 3))])
+    report = one.report
+    for other in (
+        replace(one, detections=moved),
+        replace(one, report=replace(report, pathology_report="Other words.")),
+        replace(one, report=replace(report, feature_statistics={"rbc-density": FeatureStatistic("1", "/mm2")})),
+        replace(one, report=replace(report, morphological_findings={"RBC": MorphologicalFinding("4")})),
+        replace(one, report=replace(report, diagnostic_report=type(report.diagnostic_report)())),
+        replace(one, smear=replace(one.smear, fields=one.smear.fields[:1]), detections=one.cells_of(0)),
+    ):
+        assert not compare(one, other).equal
+
+
+def test_places_without_an_image_are_remarked(analysis: Analysis) -> None:
+    one = two_files(analysis)
+    entry = HeatMapEntry.at(5, 5, 5)
+    remote = Report("s", one.report.file_ids, morphological_findings={"blast": MorphologicalFinding.of((entry,))})
+    comparison = compare(one, remote, labels=("here", "there"))
+    assert comparison.labels == ("here", "there")
+    assert comparison.cells.counts_only["blast"] == (0, 1)
+    assert any("by number alone" in remark and "blast" in remark for remark in comparison.remarks)
+
+
+def test_images_of_one_side_alone_are_remarked(analysis: Analysis) -> None:
+    one = two_files(analysis)
+    half = replace(one, smear=replace(one.smear, fields=one.smear.fields[:1]), detections=one.cells_of(0))
+    assert any("second.png" in remark for remark in compare(one, half, labels=("all", "half")).remarks)
+    strange = Report("s", ("other",))
+    assert "no image in common: places were not compared" in compare(one, strange).remarks
+
+
+def test_names_that_decided_are_remarked(analysis: Analysis) -> None:
+    one = two_files(analysis)
+    renamed = replace(one, smear=replace(one.smear, fields=tuple(replace(f, file_id=f.name) for f in one.smear.fields)))
+    by_name = compare(one, renamed)
+    assert by_name.cells.agree
+    assert any("by their names alone" in remark for remark in by_name.remarks)
+    assert any("by their order" in remark for remark in compare(one, renamed, pair_files_by="order").remarks)
+
+
+def test_annotations_have_no_numbers_to_compare(analysis: Analysis) -> None:
+    from hemato_lab.resources import shipped
+
+    comparison = compare(shipped("sample_data") / "normal", shipped("sample_data") / "normal")
+    assert comparison.equal
+    assert comparison.statistics == ()
+    assert comparison.findings == ()
+    assert comparison.kappa().value.value == pytest.approx(1.0)

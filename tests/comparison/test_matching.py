@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hemato_lab.comparison.cells import NOT_LISTED, STATES, CellComparison
+from hemato_lab.comparison.matching import compare_cells
+from hemato_lab.comparison.pairing import pair_files
+from hemato_lab.comparison.sides import Side
+from hemato_lab.errors import ConfigError
+from hemato_lab.report import Report
+from tests.comparison.placed import report_side, side
+
+
+def compared(first: Side, second: Side, **options: float) -> CellComparison:
+    return compare_cells(first, second, pair_files(first.files, second.files), **options)  # type: ignore[arg-type]
+
+
+def counts(cells: CellComparison) -> tuple[int, ...]:
+    return tuple(cells.count(state) for state in STATES)
+
+
+def test_matched_reclassified_and_seen_by_one_alone() -> None:
+    cells = compared(
+        side((0, 50, 10, "RBC"), (0, 10, 20, "WBC"), (0, 90, 30, "platelet")),
+        side((0, 53, 14, "RBC"), (0, 10, 20, "platelet"), (0, 200, 30, "WBC")),
+    )
+    assert counts(cells) == (1, 1, 1, 1)
+    rows = zip(cells["state"], cells["first_common"], cells["second_common"], strict=True)
+    assert [tuple(map(str, row)) for row in rows] == [
+        ("matched", "RBC", "RBC"),  # from top to bottom
+        ("reclassified", "WBC", "platelet"),
+        ("first only", "platelet", NOT_LISTED),
+        ("second only", NOT_LISTED, "WBC"),
+    ]
+    assert cells["distance"][:2] == pytest.approx([0.5, 0.0])  # 3-4-5 pixels of 10
+    assert np.isnan(cells["distance"][2:]).all()
+    assert cells["first_row"].tolist() == [0, 1, 2, -1]
+    assert cells["second_row"].tolist() == [0, 1, -1, 2]
+    assert cells.names() == ("RBC", "WBC", "platelet")
+    assert not cells.agree
+
+
+def test_a_finer_name_beside_a_wider_one_is_no_disagreement() -> None:
+    cells = compared(
+        side((0, 5, 5, "lymphocyte"), (0, 50, 5, "target cell")), side((0, 5, 5, "WBC"), (0, 50, 5, "RBC"))
+    )
+    assert counts(cells) == (2, 0, 0, 0)
+    assert cells.agree
+    assert cells["first_name"].tolist() == ["lymphocyte", "target cell"]
+
+
+def test_images_in_another_order_are_compared_by_what_they_are() -> None:
+    places = ((0, 5, 5, "RBC"), (1, 50, 5, "WBC"))
+    cells = compared(side(*places, files=("a", "b")), side((1, 5, 5, "RBC"), (0, 50, 5, "WBC"), files=("b", "a")))
+    assert cells.agree
+    assert cells["file"].tolist() == [0, 1]
+    assert cells.files == ("a.jpg", "b.jpg")
+
+
+def test_cells_of_images_of_one_side_are_left_out_and_told() -> None:
+    cells = compared(side((0, 5, 5, "RBC"), (1, 5, 5, "RBC"), files=("a", "b")), side((0, 5, 5, "RBC")))
+    assert counts(cells) == (1, 0, 0, 0)
+    assert cells.left_out == {"in images of one side alone": 1}
+
+
+def test_without_an_image_in_common_there_is_nothing_to_match() -> None:
+    cells = compared(side((0, 5, 5, "RBC")), side((0, 5, 5, "RBC"), files=("z",)))
+    assert len(cells) == 0
+    assert cells.left_out == {"in images of one side alone": 2}
+    assert list(cells.to_frame()["state"]) == []
+
+
+def test_what_a_report_does_not_place_is_compared_by_number_on_both_sides() -> None:
+    first = report_side((0, 5, 5, "schizont"), (1, 5, 5, "blast"), files=("a", "b"))
+    second = report_side((1, 5, 5, "blast"), files=("a", "b"), unplaced={"schizont": 2})
+    cells = compared(first, second)
+    assert counts(cells) == (1, 0, 0, 0)
+    assert cells.counts_only == {"schizont": (1, 2)}
+    assert not cells.agree
+
+
+def test_beside_a_report_only_findings_are_compared() -> None:
+    whole = side((0, 5, 5, "normal RBC"), (0, 50, 5, "blast"))
+    analysed = Side(
+        "x", "analysis", whole.files, report_side((0, 50, 5, "blast")).findings, whole.cells, report=Report("i")
+    )
+    cells = compared(analysed, report_side((0, 50, 5, "blast")))
+    assert cells.findings_only
+    assert counts(cells) == (1, 0, 0, 0)
+    assert counts(compared(analysed, whole)) == (2, 0, 0, 0)
+
+
+def test_annotations_beside_a_report_count_only_what_reports_list() -> None:
+    truth = side((0, 5, 5, "normal RBC"), (0, 50, 5, "blast"), (0, 90, 5, "macrocyte"))
+    report = Report("id", ("a",), extension={"not_assessed": {"macrocyte": "no pixel size"}})
+    cells = compared(truth, report_side(report=report))
+    assert counts(cells) == (0, 0, 1, 0)
+    assert cells["first_name"].tolist() == ["blast"]
+    assert cells.left_out == {"of a name that the other side did not look for there": 2}
+
+
+def test_names_that_were_not_annotated_all_over_are_no_mistakes() -> None:
+    found = side((0, 5, 5, "lymphocyte"), (0, 50, 5, "platelet"), (0, 90, 5, "RBC"))
+    truth = side((0, 5, 5, "WBC"), covered=frozenset({"WBC", "RBC"}))
+    cells = compared(found, truth)
+    assert counts(cells) == (1, 0, 1, 0)
+    assert cells.left_out == {"of a name that the other side did not look for there": 1}
+
+
+def test_places_that_are_left_open_are_no_mistakes() -> None:
+    found = side((0, 5, 5, "RBC"), (0, 50, 5, "RBC"))
+    cells = compared(found, side(left_open=((0, 12, 5, "RBC"),)))
+    assert counts(cells) == (0, 0, 1, 0)
+    assert cells["first_x"].tolist() == [50]
+    assert cells.left_out == {"where the annotation leaves open what it is": 1}
+
+
+def test_the_size_of_a_red_cell_is_taken_from_whoever_knows_it() -> None:
+    places = (0, 0, 0, "WBC"), (0, 12, 0, "WBC")
+    unknown, known = side(places[0], diameter=None), side(places[1], diameter=30.0)
+    assert counts(compared(unknown, known)) == (1, 0, 0, 0)
+    assert counts(compared(known, unknown)) == (1, 0, 0, 0)
+    assert counts(compared(known, unknown, rbc_diameter_px=20.0)) == (0, 0, 1, 1)
+    listed_alone = side((0, 0, 0, "RBC"), diameter=None), side((0, 8, 0, "RBC"), diameter=None)
+    assert compared(*listed_alone).rbc_diameter_px == (20.0,)  # of the red cells themselves
+    with pytest.raises(ConfigError, match="how wide a red cell is"):
+        compared(unknown, side(places[1], diameter=None))
+    assert counts(compared(unknown, side(diameter=None))) == (0, 0, 1, 0)
+
+
+def test_long_names_of_vendors_are_kept_whole() -> None:
+    long = "a finding with a name that is longer than any of ours, "
+    cells = compared(report_side((0, 5, 5, long + "1")), report_side((0, 5, 5, long + "2")))
+    assert counts(cells) == (0, 1, 0, 0)
+    assert cells.names() == (long + "1", long + "2")
