@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 
+from hemato_lab.agreement import DEFAULT_GATE
 from hemato_lab.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
         def __getitem__(self, column: str, /) -> NDArray[Any]: ...
 
 
-DEFAULT_GATE: Final = 1.0
-"""In radii of a red cell: a pair's centres are less than half a red cell apart (DOMAIN.md section 7)."""
 MOST_NEIGHBOURS: Final = 64
 """Cells within the gate, on average; more mean that the gate is no longer one of cells."""
 _UNLIKE_NAMES: Final = 1e-6

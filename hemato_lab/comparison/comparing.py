@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hemato_lab.agreement.matching import DEFAULT_GATE
+from hemato_lab.agreement import DEFAULT_GATE
 from hemato_lab.comparison.diagnoses import compare_diagnoses
 from hemato_lab.comparison.findings import compare_findings
 from hemato_lab.comparison.matching import compare_cells

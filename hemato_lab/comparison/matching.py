@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from hemato_lab.agreement.matching import DEFAULT_GATE, Matching, match_cells
+from hemato_lab.agreement import DEFAULT_GATE
+from hemato_lab.agreement.matching import Matching, match_cells
 from hemato_lab.comparison.cells import NOT_LISTED, CellComparison
 from hemato_lab.comparison.coverage import Coverage, comparable
 from hemato_lab.comparison.naming import common_names

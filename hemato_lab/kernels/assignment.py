@@ -92,6 +92,52 @@ def _pop(distances: NDArray[np.float64], nodes: NDArray[np.int64], size: int) ->
     return size
 
 
+@kernel()
+def _shortest_path(
+    start: int,
+    starts: NDArray[np.int64],
+    columns: NDArray[np.int64],
+    costs: NDArray[np.float64],
+    price: float,
+    row_of: NDArray[np.int64],
+    cost_of: NDArray[np.float64],
+    potential: NDArray[np.float64],
+    reached: NDArray[np.float64],
+    came_from: NDArray[np.int64],
+    came_at: NDArray[np.float64],
+    settled: NDArray[np.int64],
+    touched: NDArray[np.int64],
+    heap: NDArray[np.float64],
+    waiting: NDArray[np.int64],
+) -> tuple[int, int, float, int]:
+    """Return the free column at its end (-1: none), else the row that it leaves alone, its length, columns touched."""
+    size, touches, row, offset = 0, 0, start, 0.0
+    alone, loner = np.inf, -1
+    while True:
+        if price - offset < alone:
+            alone, loner = price - offset, row
+        for edge in range(starts[row], starts[row + 1]):
+            column = columns[edge]
+            distance = costs[edge] - potential[column] - offset
+            # Rounding must not reach a settled column anew: paths would become circles.
+            if settled[column] != start and distance < reached[column] and distance < alone:
+                if reached[column] == np.inf:
+                    touched[touches] = column
+                    touches += 1
+                reached[column], came_from[column], came_at[column] = distance, row, costs[edge]
+                size = _push(heap, waiting, size, distance, column)
+        while size > 0 and settled[waiting[0]] == start:
+            size = _pop(heap, waiting, size)
+        if size == 0 or heap[0] >= alone:
+            return -1, loner, alone, touches
+        nearest = waiting[0]
+        settled[nearest] = start
+        if row_of[nearest] < 0:
+            return nearest, -1, reached[nearest], touches
+        row = row_of[nearest]
+        offset = cost_of[row] - potential[nearest] - reached[nearest]
+
+
 @kernel(
     types.void(
         readonly(types.int64, 1),
@@ -112,74 +158,24 @@ def _assign(
 ) -> None:
     rows = len(starts) - 1
     row_of = np.full(count, -1, np.int64)
-    cost_of = np.zeros(rows)  # of the edge that each row has
-    potential = np.zeros(count)
-    reached = np.full(count, np.inf)
-    came_from = np.zeros(count, np.int64)
-    came_at = np.zeros(count)
-    settled = np.full(count, -1, np.int64)  # in the search of which row
-    touched = np.empty(count, np.int64)
-    heap = np.empty(len(columns) + 1)
-    waiting = np.empty(len(columns) + 1, np.int64)
+    cost_of, potential = np.zeros(rows), np.zeros(count)  # of the edge that each row has; of each column
+    reached, came_from, came_at = np.full(count, np.inf), np.zeros(count, np.int64), np.zeros(count)
+    settled, touched = np.full(count, -1, np.int64), np.empty(count, np.int64)  # in the search of which row
+    heap, waiting = np.empty(len(columns) + 1), np.empty(len(columns) + 1, np.int64)
     for start in range(rows):
-        size = 0
-        touches = 0
-        row = start
-        offset = 0.0
-        alone = np.inf  # the shortest way that ends with a row alone
-        loner = -1
-        end = -1
-        while True:
-            if price - offset < alone:
-                alone = price - offset
-                loner = row
-            for edge in range(starts[row], starts[row + 1]):
-                column = columns[edge]
-                if settled[column] == start:  # rounding must not reach it anew: paths would become circles
-                    continue
-                distance = costs[edge] - potential[column] - offset
-                if distance < reached[column] and distance < alone:
-                    if reached[column] == np.inf:
-                        touched[touches] = column
-                        touches += 1
-                    reached[column] = distance
-                    came_from[column] = row
-                    came_at[column] = costs[edge]
-                    size = _push(heap, waiting, size, distance, column)
-            nearest = -1
-            while size > 0 and nearest < 0:
-                if heap[0] >= alone:
-                    size = 0
-                    break
-                column = waiting[0]
-                size = _pop(heap, waiting, size)
-                if settled[column] != start:
-                    nearest = column
-            if nearest < 0:
-                break
-            settled[nearest] = start
-            if row_of[nearest] < 0:
-                end = nearest
-                break
-            row = row_of[nearest]
-            offset = cost_of[row] - potential[nearest] - reached[nearest]
-        length = alone if end < 0 else reached[end]
-        for index in range(touches):
-            column = touched[index]
+        end, loner, length, touches = _shortest_path(
+            start, starts, columns, costs, price, row_of, cost_of, potential,
+            reached, came_from, came_at, settled, touched, heap, waiting,
+        )  # fmt: skip
+        for column in touched[:touches]:
             if settled[column] == start and column != end:
                 potential[column] += reached[column] - length
             reached[column] = np.inf
         if end < 0:
             end = column_of[loner]
             column_of[loner] = -1
-            if loner == start:
-                continue
-        while True:
+        while end >= 0:  # from the end back to the start, every row moves on to the column after its own
             row = came_from[end]
             before = column_of[row]
-            row_of[end] = row
-            column_of[row] = end
-            cost_of[row] = came_at[end]
-            if row == start:
-                break
-            end = before
+            row_of[end], column_of[row], cost_of[row] = row, end, came_at[end]
+            end = -1 if row == start else before
