@@ -249,6 +249,19 @@ def test_the_commands_of_the_twin_are_understood(tmp_path: Path, monkeypatch: py
             assert_understood(line)
 
 
+def test_the_lines_of_the_comparison_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+    (tmp_path / "sample_data").symlink_to(ROOT / "sample_data")
+    monkeypatch.chdir(tmp_path)
+    exec(compile(readme_block("pyi"), "README.md", "exec"), {})  # noqa: S102 (our own words)
+    assert "differs: places" in capsys.readouterr().out
+    assert (tmp_path / "compared" / "comparison.html").stat().st_size > 0
+
+
+def test_the_commands_for_many_smears_are_understood():
+    for line in readme_block("zsh").splitlines():
+        assert_understood(line)
+
+
 def test_tests_cannot_leave_the_machine():
     with socket.socket() as listener, socket.socket() as caller:
         listener.bind(("127.0.0.1", 0))

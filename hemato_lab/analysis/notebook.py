@@ -27,11 +27,12 @@ def to_html(analysis: Analysis) -> str:
         tables.quality(analysis),
         tables.skipped(analysis.smear),
     )
-    body = "".join(_table(table) for table in shown if table.rows)
+    body = "".join(table_html(table) for table in shown if table.rows)
     return f"<div>{body}<p><small>{escape(RESEARCH_USE_NOTICE)}</small></p></div>"
 
 
-def _table(table: Table) -> str:
+def table_html(table: Table) -> str:
+    """Return one table as HTML, every text escaped."""
     head = "".join(
         f'<th title="{escape(explanation)}">{escape(cell)}</th>' if explanation else f"<th>{escape(cell)}</th>"
         for cell, explanation in zip_longest(table.head, table.explanations, fillvalue="")

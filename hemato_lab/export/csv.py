@@ -17,9 +17,10 @@ def render(analysis: Analysis) -> bytes:
     """
     frame = analysis.to_frame()
     for column in ("field_name", "name"):
-        frame[column] = [_harmless(text) for text in frame[column]]
+        frame[column] = [harmless(text) for text in frame[column]]
     return frame.to_csv(index=False, float_format="%.4f", lineterminator="\n").encode("utf-8", "backslashreplace")
 
 
-def _harmless(text: str) -> str:
+def harmless(text: str) -> str:
+    """Return text with an apostrophe before what a spreadsheet would run as a formula."""
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text

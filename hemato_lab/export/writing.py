@@ -61,6 +61,17 @@ def write(analysis: Analysis, path: str | os.PathLike[str], file_format: str | N
     """
     target = Path(path)
     content = render(analysis, target.suffix.lower().lstrip(".") if file_format is None else file_format)
+    return write_whole(target, content)
+
+
+def write_whole(target: Path, content: bytes) -> Path:
+    """Write bytes to a file, replacing one that exists only when the new one is complete.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be written.
+    """
     try:
         _replace(target, content)
     except OSError as error:
