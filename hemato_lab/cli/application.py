@@ -10,8 +10,11 @@ import typer
 
 from hemato_lab import __version__
 from hemato_lab.cli.analyze import analyze
+from hemato_lab.cli.batch import batch
+from hemato_lab.cli.compare import compare
 from hemato_lab.cli.demo import demo
 from hemato_lab.cli.evaluate import evaluate
+from hemato_lab.cli.gate import gate
 from hemato_lab.cli.phantom import phantom
 from hemato_lab.cli.remote import remote
 from hemato_lab.cli.serve import serve
@@ -59,7 +62,7 @@ application = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for _command in (analyze, demo, evaluate, phantom):
+for _command in (analyze, batch, compare, demo, evaluate, gate, phantom):
     application.command()(_command)
 application.add_typer(remote, name="remote")
 application.add_typer(serve, name="serve")
