@@ -38,8 +38,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hemato_lab import __version__
-from hemato_lab.errors import InputError
 from hemato_lab.agreement.bootstrap import RESAMPLES, Limits, draw_groups, group_index, percentile_limits
+from hemato_lab.errors import InputError
 from hemato_lab.evaluation.calibration import expected_calibration_error
 from hemato_lab.evaluation.crop_scale import CropScale, crop_scale
 from hemato_lab.evaluation.dataset import CropSet, LabelledCrop

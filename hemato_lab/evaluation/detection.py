@@ -37,9 +37,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hemato_lab import __version__
+from hemato_lab.agreement.bootstrap import RESAMPLES, Limits, draw_groups, group_index, percentile_limits
 from hemato_lab.errors import DatasetError
 from hemato_lab.evaluation.average_precision import average_precision
-from hemato_lab.agreement.bootstrap import RESAMPLES, Limits, draw_groups, group_index, percentile_limits
 from hemato_lab.evaluation.calibration import expected_calibration_error
 from hemato_lab.evaluation.evidence import ClassEvidence, gather_evidence
 from hemato_lab.evaluation.fields import Detect, Progress, ScaleSource, detect_fields, readable

@@ -33,8 +33,8 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from hemato_lab import __version__
-from hemato_lab.detections import Detections
 from hemato_lab.agreement.bootstrap import RESAMPLES, draw_groups, group_index, percentile_limits
+from hemato_lab.detections import Detections
 from hemato_lab.evaluation.fields import FieldOutcome, detect_fields, readable
 from hemato_lab.evaluation.parasites import is_parasite
 from hemato_lab.evaluation.ratio import ratio

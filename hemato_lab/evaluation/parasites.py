@@ -32,8 +32,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hemato_lab import __version__
-from hemato_lab.errors import ConfigError
 from hemato_lab.agreement.bootstrap import RESAMPLES, draw_groups, group_index, percentile_limits
+from hemato_lab.errors import ConfigError
 from hemato_lab.evaluation.evidence import agreement_of, by_falling_score, of_class
 from hemato_lab.evaluation.fields import detect_fields, readable
 from hemato_lab.evaluation.matching import UNMATCHED, match_greedily
