@@ -122,8 +122,8 @@ def _figures(metrics: Sequence[PairedMetric], settings: GateSettings) -> list[_F
     sums = np.empty((len(metrics), 3, count))
     for metric, own in zip(metrics, sums, strict=True):
         index = np.array([numbers[group] for group in metric.groups], dtype=np.intp)
-        for row, part in enumerate((1.0, metric.baseline, metric.current - metric.baseline)):
-            own[row] = np.bincount(index, metric.weights * part, minlength=count)
+        parts = (np.ones(len(metric)), metric.baseline, metric.current - metric.baseline)
+        own[:] = [np.bincount(index, metric.weights * part, minlength=count) for part in parts]
     columns = sums.reshape(-1, count).T
     blocks = draw_in_blocks(count, resamples=settings.resamples, seed=settings.seed)
     drawn = np.concatenate([block @ columns for block in blocks]).T.reshape(len(metrics), 3, -1)
@@ -145,6 +145,7 @@ def _figures_of(sums: Floats, drawn: Floats, settings: GateSettings) -> _Figures
         return _Figures(0, math.nan, math.nan, NOWHERE, NOWHERE)
     weight, before, apart = present.sum(axis=1)
     baseline = before / weight
+    limits: dict[str, tuple[float, float] | None]
     if groups < settings.least_smears:
         changes = present[2] / present[0]
         shares = _ratio(changes, np.full(groups, baseline))

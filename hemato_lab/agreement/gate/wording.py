@@ -29,7 +29,11 @@ def few_smears(groups: int, settings: GateSettings) -> tuple[str, ...]:
 
 def amount(verdict: MetricVerdict, value: float, *, signed: bool = False) -> str:
     """Return a change of what was judged: per cent of the baseline, or in the metric's own unit."""
-    return "undefined" if math.isnan(value) else f"{_bare(verdict, value, signed=signed)} {_unit(verdict)}".strip()
+    if math.isnan(value):
+        return "undefined"
+    unit = _unit(verdict)
+    one_point = unit == "points" and abs(value) == 1
+    return f"{_bare(verdict, value, signed=signed)} {'point' if one_point else unit}".strip()
 
 
 def interval(verdict: MetricVerdict) -> str:

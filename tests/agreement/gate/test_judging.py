@@ -84,6 +84,12 @@ def test_the_interval_is_that_of_a_paired_analysis():
     assert found.relative_change.value == pytest.approx((after - before).mean() / before.mean())
 
 
+def test_more_confidence_wants_wider_intervals():
+    pairs = PairedMetrics(("b", "c"), (metric(counts(), counts() + np.random.default_rng(9).normal(0, 2, 200)),))
+    changes = [judge(pairs, load_settings({"confidence": level})).verdicts[0].change for level in (0.5, 0.99)]
+    assert changes[1].low < changes[0].low < changes[0].high < changes[1].high
+
+
 def test_a_change_whose_limits_cross_the_tolerance_is_undecided_and_says_how_many_would_decide():
     before = counts(40)
     after = before * 0.99 + np.random.default_rng(4).normal(0, 8, 40)
