@@ -15,6 +15,7 @@ import numpy as np
 
 from hemato_lab.agreement import DEFAULT_GATE
 from hemato_lab.errors import ConfigError
+from hemato_lab.vocabulary import TERMS, is_a
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,8 +33,10 @@ MOST_NEIGHBOURS: Final = 64
 """Cells within the gate, on average; more mean that the gate is no longer one of cells."""
 _UNLIKE_NAMES: Final = 1e-6
 """What a pair of unlike names costs, in gates: it decides between pairs that lie alike, as two findings of one cell."""
+_FARTHEST: Final = 1e12
+"""In gates: beyond it, distances are no longer told from rounding."""
 _APART: Final = 4.0
-"""Distance between what must not be paired, in gates."""
+"""Distance between fields, in gates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +63,18 @@ class Matching:
         return len(self.first)
 
     @classmethod
-    def empty(cls) -> Matching:
-        """Return the matching of two tables without rows."""
-        rows = np.empty(0, dtype=np.intp)
-        return cls(rows, rows, np.empty(0), rows, rows)
+    def of_singles(cls, first: int, second: int) -> Matching:
+        """Return the matching in which nothing of two tables of these lengths is paired."""
+        none = np.empty(0, dtype=np.intp)
+        return cls(none, none, np.empty(0), np.arange(first), np.arange(second))
 
 
 def match_points(
     first: NDArray[np.float64],
     second: NDArray[np.float64],
     *,
-    unlike: tuple[NDArray[np.intp], NDArray[np.intp]] | None = None,
+    codes: tuple[NDArray[np.intp], NDArray[np.intp]] | None = None,
+    together: NDArray[np.bool_] | None = None,
 ) -> Matching:
     """Pair points that are at most 1 apart.
 
@@ -78,8 +82,10 @@ def match_points(
     ----------
     first, second : array of shape (n, d) and (m, d)
         Coordinates in gates.
-    unlike : pair of integer arrays of shape (n,) and (m,), optional
+    codes : pair of integer arrays of shape (n,) and (m,), optional
         What each point is; decides between pairs that lie alike.
+    together : array of bool, shape (k, k), optional
+        Which codes of the first may be paired with which of the second; None for all.
 
     Returns
     -------
@@ -89,14 +95,20 @@ def match_points(
     Raises
     ------
     ConfigError
-        If more than `MOST_NEIGHBOURS` points lie within the gate of another on average, or a coordinate is not finite.
+        If more than `MOST_NEIGHBOURS` points lie within the gate of another on average, or a coordinate is not finite
+        or lies where no image is.
     """
     from hemato_lab.kernels.assignment import ALONE, assign
 
-    if not (np.isfinite(first).all() and np.isfinite(second).all()):
-        raise ConfigError("a place is not finite", hint="leave out cells without a place")
-    rows, columns, distances = _within_gate(first, second)
-    costs = distances if unlike is None else distances + _UNLIKE_NAMES * (unlike[0][rows] != unlike[1][columns])
+    if not all((np.abs(points) < _FARTHEST).all() for points in (first, second)):  # false for NaN too
+        raise ConfigError("a place is not finite, or in no image", hint="leave out cells without a credible place")
+    rows, columns, costs = _within_gate(first, second)
+    if codes is not None:
+        kinds = codes[0][rows], codes[1][columns]
+        if together is not None:
+            kept = together[kinds]
+            rows, columns, costs, kinds = rows[kept], columns[kept], costs[kept], (kinds[0][kept], kinds[1][kept])
+        costs = costs + _UNLIKE_NAMES * (kinds[0] != kinds[1])
     starts = np.searchsorted(rows, np.arange(len(first) + 1))
     # Dearer than every edge: no pair within the gate is given up for being as dear as none.
     partner = assign(starts, columns, costs, len(second), 1.0 + 2 * _UNLIKE_NAMES)
@@ -145,7 +157,8 @@ def match_cells(
     gate : float
         How far the centres of a pair may be apart, in radii of a red cell.
     class_aware : bool
-        Whether only cells of the same name are paired; otherwise the names matter only between pairs that lie alike.
+        Whether only cells are paired of which one has the name of the other or of a kind of it; otherwise names matter
+        only between pairs that lie alike.
 
     Raises
     ------
@@ -161,18 +174,25 @@ def match_cells(
     radii = np.asarray(rbc_radius_px, dtype=np.float64)
     if not (np.isfinite(radii) & (radii > 0)).all():
         raise ConfigError("the radius of a red cell must be positive", hint="state rbc_diameter_px")
-    places = [
-        _places(cells, radii * gate, codes if class_aware else None)
-        for cells, codes in zip((first, second), known, strict=True)
-    ]
-    return match_points(places[0], places[1], unlike=known)
+    places = [_places(cells, radii * gate) for cells in (first, second)]
+    return match_points(places[0], places[1], codes=known, together=_related(names) if class_aware else None)
 
 
-def _places(cells: Cells, gates: NDArray[np.float64], codes: NDArray[np.intp] | None) -> NDArray[np.float64]:
-    """Return coordinates in gates; fields, and names where they matter, are further apart than any gate."""
+def _related(names: NDArray[Any]) -> NDArray[np.bool_]:
+    """Tell which names are the same, or one a kind of the other; shape (names, names)."""
+    related = np.eye(len(names), dtype=bool)
+    known = [index for index, name in enumerate(names.tolist()) if name in TERMS]
+    for one in known:
+        for other in known:
+            if is_a(names[one], names[other]):
+                related[one, other] = related[other, one] = True
+    return related
+
+
+def _places(cells: Cells, gates: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return coordinates in gates; fields are further apart than any gate."""
     fields = cells["field"]
     if gates.ndim and len(fields) and fields.max() >= len(gates):
         raise ConfigError(f"field {fields.max()} has no red-cell radius", hint="give one radius for each field")
     gate = gates[fields] if gates.ndim else np.full(len(cells), gates)
-    axes = [cells["x"] / gate, cells["y"] / gate, fields * _APART]
-    return np.stack(axes if codes is None else [*axes, codes * _APART], axis=1)
+    return np.stack([cells["x"] / gate, cells["y"] / gate, fields * _APART], axis=1)

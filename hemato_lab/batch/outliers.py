@@ -11,7 +11,7 @@ import numpy as np
 from hemato_lab.batch.summary import HIGH, LOW, UNIT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from hemato_lab.batch.summary import Summary
 
@@ -55,7 +55,8 @@ def outliers(summary: Summary) -> tuple[Outlier, ...]:
 
     A value is far when its modified z-score is above `FAR` and its own 95 % limits, where it has any, exclude the
     median of all: a smear with few cells is not far only because few cells vary much. Where more than half of the
-    smears have the same value, limits that exclude it are enough.
+    smears have the same value, as none of a rare cell, its limits must lie beyond those that half of the smears have:
+    one cell is not far from none.
     """
     found = [one for key in (*summary.statistics, PIXEL_SIZE) for one in _of_column(summary, key)]
     return tuple(sorted(found, key=lambda one: -one.distance))
@@ -79,15 +80,25 @@ def _of_column(summary: Summary, key: str) -> Iterator[Outlier]:
     values = np.array([summary.rows[row][key] for row in rows])
     median = float(np.median(values))
     spread = _NORMAL * float(np.median(np.abs(values - median)))
-    for row, value in zip(rows, values.tolist(), strict=True):
-        limits = _limits(summary.rows[row], key)
-        if value == median or (limits is not None and limits[0] <= median <= limits[1]):
+    known = [_limits(summary.rows[row], key) for row in rows]
+    usual = _usual(known) if spread == 0 else (median, median)
+    for row, value, limits in zip(rows, values.tolist(), known, strict=True):
+        if value == median or (limits is not None and limits[0] <= usual[1] and usual[0] <= limits[1]):
             continue
         if spread == 0 and limits is None:
             continue
         distance = abs(value - median) / spread if spread > 0 else float("inf")
         if distance > FAR:
             yield Outlier(summary.rows[row]["smear_id"], key, value, median, unit, distance)
+
+
+def _usual(known: Sequence[tuple[float, float] | None]) -> tuple[float, float]:
+    """Return the median of the lower and of the upper limits; without any, limits that nothing lies beyond."""
+    stated = [limits for limits in known if limits is not None]
+    if not stated:
+        return -np.inf, np.inf
+    low, high = np.median(np.array(stated), axis=0)
+    return float(low), float(high)
 
 
 def _limits(row: Mapping[str, Any], key: str) -> tuple[float, float] | None:

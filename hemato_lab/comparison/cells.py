@@ -31,8 +31,8 @@ class CellComparison:
         One row a place, by image, then from top to bottom. ``file`` (index in `files`), ``state`` (one of `STATES`),
         ``distance`` (between the centres in red-cell radii; NaN without a partner), and for either side, with
         ``first_`` or ``second_`` before it: ``name`` (empty where it lists nothing), ``common`` (that name, or the
-        wider one that the other side uses; `NOT_LISTED`), ``x``, ``y``, ``radius`` (pixels), ``score``, ``row`` (in
-        the side's listing; -1).
+        wider one that the other side gave and that does not contradict it; `NOT_LISTED`), ``x``, ``y``, ``radius``
+        (pixels), ``score``, ``row`` (in the side's listing; -1).
     files : tuple of str
         Names of the images of both sides.
     rbc_diameter_px : tuple of float
@@ -47,6 +47,8 @@ class CellComparison:
         By name, what could be compared by number only, because a report does not say in which image it lies.
     left_out : mapping of str to int
         By reason, rows that were not compared.
+    remarks : tuple of str
+        What to know before reading it.
     """
 
     columns: Mapping[str, NDArray[Any]]
@@ -57,6 +59,7 @@ class CellComparison:
     findings_only: bool
     counts_only: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     left_out: Mapping[str, int] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.columns["state"])

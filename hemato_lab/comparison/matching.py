@@ -8,11 +8,10 @@ import numpy as np
 
 from hemato_lab.agreement import DEFAULT_GATE
 from hemato_lab.agreement.matching import Matching, match_cells
-from hemato_lab.comparison.cells import NOT_LISTED, CellComparison
+from hemato_lab.comparison.cells import NOT_LISTED, CellComparison, State
 from hemato_lab.comparison.coverage import Coverage, comparable
-from hemato_lab.comparison.naming import common_names
-from hemato_lab.comparison.sides import listed_diameter
-from hemato_lab.errors import ConfigError
+from hemato_lab.comparison.diameters import red_cell_diameters, unlike_diameters
+from hemato_lab.comparison.naming import common_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,11 +19,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hemato_lab.comparison.listing import Listed
+    from hemato_lab.comparison.naming import Marked
     from hemato_lab.comparison.pairing import FilePairing
     from hemato_lab.comparison.sides import Side
 
 _IN_ONE_SIDE_ALONE: Final = "in images of one side alone"
-_NO_PAIRS: Final = Matching.empty()
 
 
 def compare_cells(
@@ -51,10 +50,15 @@ def compare_cells(
     ]
     counted = _counted_only([first, second], sides)
     placed, rows = zip(*(_placed(*one, counted) for one in zip(sides, numbers, strict=True)), strict=True)
-    diameters = _diameters(first, second, pairing, placed, stated=rbc_diameter_px)
+    diameters = red_cell_diameters(first, second, pairing.pairs, placed, stated=rbc_diameter_px)
     radii = [diameter / 2 for diameter in diameters]
-    matching = match_cells(*placed, rbc_radius_px=radii, gate=gate, class_aware=class_aware) if radii else _NO_PAIRS
-    columns = _columns(placed, rows, matching, gate)
+    matching = (
+        match_cells(*placed, rbc_radius_px=radii, gate=gate, class_aware=class_aware)
+        if all(map(len, placed))
+        else Matching.of_singles(*map(len, placed))
+    )
+    marks = [[side.files[file].covered for file in own] for side, own in zip((first, second), numbers, strict=True)]
+    columns = _columns(placed, rows, matching, gate, marks)
     covered = [
         Coverage.of(side, list(own), findings_only=findings_only)
         for side, own in zip((first, second), numbers, strict=True)
@@ -70,6 +74,7 @@ def compare_cells(
         findings_only,
         counted,
         left_out | ({_IN_ONE_SIDE_ALONE: beyond} if beyond else {}),
+        () if rbc_diameter_px is not None else tuple(unlike_diameters(first, second, pairing.pairs)),
     )
 
 
@@ -84,41 +89,29 @@ def _placed(
 
 def _counted_only(sides: Sequence[Side], listed: Sequence[Listed]) -> dict[str, tuple[int, int]]:
     """Return the numbers of each name of which at least one side does not place every entry."""
-    unplaced = [
-        side.unplaced if own is side.findings else dict[str, int]() for side, own in zip(sides, listed, strict=True)
-    ]
+    of_reports = [own is side.findings for side, own in zip(sides, listed, strict=True)]
+    names = {name for side, chosen in zip(sides, of_reports, strict=True) if chosen for name in side.unplaced}
 
     def number(name: str, side: int) -> int:
-        return int(np.count_nonzero(listed[side].name == name)) + unplaced[side].get(name, 0)
+        listed_ones = int(np.count_nonzero(listed[side].name == name))
+        return _stated_count(sides[side], name, listed_ones) if of_reports[side] else listed_ones
 
-    return {name: (number(name, 0), number(name, 1)) for name in sorted({*unplaced[0], *unplaced[1]})}
+    return {name: (number(name, 0), number(name, 1)) for name in sorted(names)}
 
 
-def _diameters(
-    first: Side, second: Side, pairing: FilePairing, placed: Sequence[Listed], *, stated: float | None
-) -> list[float]:
-    """Return the red-cell diameter of each image: stated here, by either side, or that of the red cells listed."""
-    if not pairing.pairs:
-        return []
-    found: list[float] = []
-    measured = next((one for one in map(listed_diameter, placed) if one is not None), None)
-    for pair in pairing.pairs:
-        known = (stated, first.files[pair.first].rbc_diameter_px, second.files[pair.second].rbc_diameter_px, measured)
-        diameter = next((one for one in known if one is not None), None)
-        if diameter is None:
-            if all(len(one) for one in placed):
-                raise ConfigError(
-                    "neither side says how wide a red cell is, so places cannot be compared",
-                    subject=f"{first.label} and {second.label}",
-                    hint="state rbc_diameter_px (--rbc-diameter-px)",
-                )
-            diameter = 1.0  # nothing can be paired, whatever the gate
-        found.append(diameter)
-    return found
+def _stated_count(side: Side, name: str, placed: int) -> int:
+    """Return the count of a finding as its report states it; of entries where it states none."""
+    finding = None if side.report is None else side.report.morphological_findings.get(name)
+    stated = None if finding is None else finding.number
+    return placed + side.unplaced.get(name, 0) if stated is None else round(stated)
 
 
 def _columns(
-    placed: Sequence[Listed], rows: Sequence[NDArray[np.intp]], matching: Matching, gate: float
+    placed: Sequence[Listed],
+    rows: Sequence[NDArray[np.intp]],
+    matching: Matching,
+    gate: float,
+    marks: Sequence[Sequence[Marked]],
 ) -> dict[str, NDArray[Any]]:
     """Lay pairs and singles out in one table, sorted by image and place."""
     none = np.full(len(matching.second_only), -1), np.full(len(matching.first_only), -1)
@@ -126,18 +119,16 @@ def _columns(
         np.concatenate([matching.first, matching.first_only, none[0]]).astype(np.intp),
         np.concatenate([matching.second, none[1], matching.second_only]).astype(np.intp),
     ]
-    names = common_names(placed[0].name, placed[1].name)
     columns: dict[str, NDArray[Any]] = {}
-    for side, listed, own_rows, common, picked in zip(("first", "second"), placed, rows, names, index, strict=True):
+    for side, listed, own_rows, picked in zip(("first", "second"), placed, rows, index, strict=True):
         columns[f"{side}_name"] = _picked(listed.name, picked, "")
-        columns[f"{side}_common"] = _picked(common, picked, NOT_LISTED)
         for axis in ("x", "y", "radius", "score"):
             columns[f"{side}_{axis}"] = _picked(listed[axis], picked, np.nan)
         columns[f"{side}_row"] = _picked(own_rows, picked, -1)
     here = index[0] >= 0
     columns["file"] = np.where(here, _picked(placed[0].file, index[0], -1), _picked(placed[1].file, index[1], -1))
     columns["distance"] = np.concatenate([matching.distance * gate, np.full(len(here) - len(matching), np.nan)])
-    columns["state"] = _states(columns, here, index[1] >= 0)
+    columns |= _named(columns, marks)
     place = [np.where(here, columns[f"first_{axis}"], columns[f"second_{axis}"]) for axis in ("x", "y")]
     order = np.lexsort((columns["second_name"], columns["first_name"], place[0], place[1], columns["file"]))
     leading = ("file", "state", "distance")
@@ -150,8 +141,19 @@ def _picked(column: NDArray[Any], picked: NDArray[np.intp], absent: Any) -> NDAr
     return np.asarray(padded[picked])
 
 
-def _states(columns: Mapping[str, NDArray[Any]], here: NDArray[np.bool_], there: NDArray[np.bool_]) -> NDArray[Any]:
-    alike = columns["first_common"] == columns["second_common"]
-    return np.select(
-        [here & there & alike, here & there, here], ["matched", "reclassified", "first only"], "second only"
-    )
+def _named(columns: Mapping[str, NDArray[Any]], marks: Sequence[Sequence[Marked]]) -> dict[str, NDArray[Any]]:
+    """Return the names that both sides can be compared by, and the state that follows from them."""
+    keys = zip(columns["file"].tolist(), columns["first_name"].tolist(), columns["second_name"].tolist(), strict=True)
+    known: dict[tuple[int, str, str], tuple[str, str, State]] = {}
+    rows = [known.get(key) or known.setdefault(key, _name_of(*key, marks)) for key in keys]
+    names = ("first_common", "second_common", "state")
+    return {name: np.array([row[index] for row in rows], dtype=np.str_) for index, name in enumerate(names)}
+
+
+def _name_of(file: int, first: str, second: str, marks: Sequence[Sequence[Marked]]) -> tuple[str, str, State]:
+    if not second:
+        return first, NOT_LISTED, "first only"
+    if not first:
+        return NOT_LISTED, second, "second only"
+    common = common_name(first, second, first_marks=marks[0][file], second_marks=marks[1][file])
+    return (common, common, "matched") if common else (first, second, "reclassified")

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 Plot = Literal["difference", "names", "radii"]
 PLOTS: Final[tuple[Plot, ...]] = get_args(Plot)
+MOST_NAMES: Final = 500
+"""In one table of names; its size is their square."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -89,21 +91,33 @@ class Comparison:
         return not self.differing
 
     def confusion(self) -> Confusion:
-        """Return the table of both sides' names; a place that one side does not list has a class of its own."""
-        from hemato_lab.agreement.confusion import confusion
-        from hemato_lab.comparison.cells import NOT_LISTED
+        """Return the table of the names that both sides give the cells that both list.
 
-        names = [*self.cells.names(), NOT_LISTED]
-        return confusion(self.cells["first_common"], self.cells["second_common"], classes=names, names=self.labels)
+        What one side alone lists is no name: it would make every reader who misses a cell agree worse than chance.
+
+        Raises
+        ------
+        ConfigError
+            If there are more than `MOST_NAMES` names.
+        """
+        from hemato_lab.agreement.confusion import confusion
+
+        paired = np.isin(self.cells["state"], ("matched", "reclassified"))
+        names = [self.cells[f"{side}_common"][paired] for side in ("first", "second")]
+        known = set(names[0].tolist()) | set(names[1].tolist())
+        if len(known) > MOST_NAMES:
+            problem = f"{len(known)} names are too many for a table"
+            raise ConfigError(problem, subject=" and ".join(self.labels), hint="see to_frame() for the single cells")
+        return confusion(*names, classes=[name for name in self.cells.names() if name in known], names=self.labels)
 
     def kappa(self) -> Kappa:
-        """Return Cohen's kappa of the names, unlisted places included (see `confusion`)."""
+        """Return Cohen's kappa of the names of the cells that both sides list; raises as `confusion`."""
         from hemato_lab.agreement.kappa import cohen_kappa
 
         return cohen_kappa(self.confusion())
 
     def ac1(self) -> ChanceCorrected:
-        """Return Gwet's AC1 of the names, which rare names do not pull down as they do kappa."""
+        """Return Gwet's AC1 of the same names, which rare ones do not pull down as they do kappa."""
         from hemato_lab.agreement.kappa import gwet_ac1
 
         return gwet_ac1(self.confusion())

@@ -1,37 +1,52 @@
-"""Names that two readings can be compared by, when one tells finer kinds apart than the other."""
+"""Whether two names of one cell disagree, when one reading tells finer kinds apart than the other.
+
+A lymphocyte is a white cell too: a reader who says only that has not contradicted. It is decided pair by pair, so that
+no name depends on what was called elsewhere. But annotations that mark a finer kind wherever it is, and call this cell
+by the wider name alone, do contradict.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from hemato_lab.vocabulary import TERMS, lineage_path
+from hemato_lab.vocabulary import TERMS, is_a
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from numpy.typing import NDArray
+Marked = frozenset[str] | None
+"""Names that one side marks wherever they are in an image; None where that is not known."""
 
 
-def common_name(name: str, others: Collection[str]) -> str:
-    """Return the nearest of a name and its wider ones that the other reading uses too; the name itself if none is.
+def common_name(first: str, second: str, *, first_marks: Marked = None, second_marks: Marked = None) -> str:
+    """Return the name that both names of a cell agree on: the same one or the wider one; empty where they disagree.
 
-    So a lymphocyte counts as a WBC beside a reading that knows only WBC, and as itself beside one that knows other
-    kinds of white cells.
+    Parameters
+    ----------
+    first, second : str
+        What either side calls the cell; foreign names agree with themselves alone.
+    first_marks, second_marks : frozenset of str or None
+        What either side would have marked.
     """
-    if name not in TERMS:
-        return name
-    return next((wider for wider in lineage_path(name) if wider in others), name)
+    if first == second:
+        return first
+    if first not in TERMS or second not in TERMS:
+        return ""
+    if is_a(first, second):
+        return "" if _denies(second, first, second_marks) else second
+    if is_a(second, first):
+        return "" if _denies(first, second, first_marks) else first
+    return ""
 
 
-def common_names(first: NDArray[Any], second: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the `common_name` of every name of two readings, arrays of text of the same lengths."""
-    used = set(first.tolist()), set(second.tolist())
-    return _translated(first, used[1]), _translated(second, used[0])
+def _denies(wider: str, finer: str, marks: Marked) -> bool:
+    """Tell whether the finer kind, or one between, would have been marked and was not."""
+    return marks is not None and any(_lies_between(name, finer, wider) for name in _known(marks))
 
 
-def _translated(names: NDArray[Any], others: Collection[str]) -> NDArray[Any]:
-    found, inverse = np.unique(names, return_inverse=True)
-    common = np.array([common_name(name, others) for name in found.tolist()], dtype=np.str_)
-    return np.asarray(common[inverse] if len(found) else names.astype(np.str_))
+def _lies_between(name: str, finer: str, wider: str) -> bool:
+    return name != wider and is_a(finer, name) and is_a(name, wider)
+
+
+def _known(names: Collection[str]) -> list[str]:
+    return [name for name in names if name in TERMS]

@@ -91,6 +91,12 @@ def test_class_aware_pairs_only_like_with_like() -> None:
     assert pairs(match_cells(one, other, rbc_radius_px=10)) == [(0, 0), (1, 1)]
 
 
+def test_class_aware_takes_a_kind_for_its_wider_name() -> None:
+    one = cells([(0, 0, 0, "lymphocyte"), (0, 40, 0, "target cell")])
+    other = cells([(0, 0, 0, "WBC"), (0, 40, 0, "sickle cell")])
+    assert pairs(match_cells(one, other, rbc_radius_px=10, class_aware=True)) == [(0, 0)]
+
+
 def test_two_findings_of_one_cell_are_not_crossed() -> None:
     names = ["basophilic stippling", "ring trophozoite", "target cell"]
     one = cells([(0, 7, 7, name) for name in names])
@@ -114,3 +120,9 @@ def test_impossible_settings_are_refused(arguments: dict[str, object]) -> None:
 def test_a_cell_without_a_place_is_refused() -> None:
     with pytest.raises(ConfigError, match="not finite"):
         match_points(np.array([[np.nan, 0.0]]), np.zeros((1, 2)))
+
+
+@pytest.mark.parametrize("place", [1e13, -1e300, np.inf])
+def test_a_place_in_no_image_is_refused(place: float) -> None:
+    with pytest.raises(ConfigError, match="in no image"):
+        match_points(np.array([[place, 0.0]]), np.zeros((1, 2)))

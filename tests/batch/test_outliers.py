@@ -47,6 +47,8 @@ def test_where_most_are_equal_limits_decide() -> None:
     (found,) = outliers(summary([*zeros, 20.0], [*limits, (12.0, 30.0)]))
     assert (found.value, found.distance) == (20.0, float("inf"))
     assert outliers(summary([*zeros, 20.0])) == ()
+    # One cell: its limits exclude 0, and yet nobody can tell it from none.
+    assert outliers(summary([*zeros, 1.0], [*limits, (0.03, 5.6)])) == ()
 
 
 def test_of_few_smears_none_is_far() -> None:

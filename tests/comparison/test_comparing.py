@@ -1,16 +1,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 
+from hemato_lab.analysis import Analysis
 from hemato_lab.comparison import compare
+from hemato_lab.errors import ConfigError
 from hemato_lab.report import FeatureStatistic, HeatMapEntry, MorphologicalFinding, Report
-from tests.analysed import analysis, cells
-
-if TYPE_CHECKING:
-    from hemato_lab.analysis import Analysis
+from hemato_lab.smear import Scale, Smear
+from tests.analysed import analysis, cells, plain_field
 
 __all__ = ["analysis"]
 
@@ -71,6 +70,27 @@ def test_names_that_decided_are_remarked(analysis: Analysis) -> None:
     assert by_name.cells.agree
     assert any("by their names alone" in remark for remark in by_name.remarks)
     assert any("by their order" in remark for remark in compare(one, renamed, pair_files_by="order").remarks)
+
+
+def test_kappa_is_about_the_names_of_what_both_list() -> None:
+    rows = [(0, "RBC" if number % 2 else "WBC", 100 * number, 50, 40) for number in range(100)]
+    base = Analysis(
+        Smear("s", (plain_field("a", 20000, 99),), scale=Scale.from_rbc_diameter_px(80)), cells(rows[:95]), Report("r")
+    )
+    other = replace(base, detections=cells(rows[5:]))
+    comparison = compare(base, other)
+    assert comparison.cells.count("matched") == 90
+    assert comparison.kappa().value.value == 1.0
+    assert len(comparison.confusion()) == 90
+
+
+def test_more_names_than_a_table_holds_are_refused() -> None:
+    entries = {
+        f"name {number}": MorphologicalFinding.of((HeatMapEntry.at(100 * number, 5, 40),)) for number in range(501)
+    }
+    report = Report("r", ("f",), morphological_findings=entries)
+    with pytest.raises(ConfigError, match="501 names"):
+        compare(report, report, rbc_diameter_px=80).kappa()
 
 
 def test_annotations_have_no_numbers_to_compare(analysis: Analysis) -> None:

@@ -8,7 +8,7 @@ from hemato_lab.comparison.matching import compare_cells
 from hemato_lab.comparison.pairing import pair_files
 from hemato_lab.comparison.sides import Side
 from hemato_lab.errors import ConfigError
-from hemato_lab.report import Report
+from hemato_lab.report import HeatMapEntry, MorphologicalFinding, Report
 from tests.comparison.placed import report_side, side
 
 
@@ -50,6 +50,22 @@ def test_a_finer_name_beside_a_wider_one_is_no_disagreement() -> None:
     assert cells["first_name"].tolist() == ["lymphocyte", "target cell"]
 
 
+def test_one_finer_name_changes_nothing_for_the_other_cells() -> None:
+    places = [(0, 30.0 * number, 5.0) for number in range(20)]
+    finer = side(*((*place, "lymphocyte") for place in places))
+    wider = side((*places[0], "lymphocyte"), *((*place, "WBC") for place in places[1:]))
+    assert counts(compared(finer, wider)) == (20, 0, 0, 0)
+    assert counts(compared(finer, wider, class_aware=True)) == (20, 0, 0, 0)
+
+
+def test_annotations_that_mark_a_kind_contradict_it_where_they_do_not() -> None:
+    found = side((0, 5, 5, "ring trophozoite"), (0, 50, 5, "target cell"))
+    truth = side((0, 5, 5, "RBC"), (0, 50, 5, "RBC"), covered=frozenset({"RBC", "ring trophozoite"}))
+    cells = compared(found, truth)
+    assert counts(cells) == (1, 1, 0, 0)
+    assert cells["state"].tolist() == ["reclassified", "matched"]
+
+
 def test_images_in_another_order_are_compared_by_what_they_are() -> None:
     places = ((0, 5, 5, "RBC"), (1, 50, 5, "WBC"))
     cells = compared(side(*places, files=("a", "b")), side((1, 5, 5, "RBC"), (0, 50, 5, "WBC"), files=("b", "a")))
@@ -78,6 +94,14 @@ def test_what_a_report_does_not_place_is_compared_by_number_on_both_sides() -> N
     assert counts(cells) == (1, 0, 0, 0)
     assert cells.counts_only == {"schizont": (1, 2)}
     assert not cells.agree
+
+
+def test_numbers_are_those_that_the_report_states() -> None:
+    entry = HeatMapEntry.at(5, 5, 10)
+    stated = Report("id", ("a", "b"), morphological_findings={"schizont": MorphologicalFinding("5", (entry,))})
+    unstated = Report("id", ("a", "b"), morphological_findings={"schizont": MorphologicalFinding("few", (entry,))})
+    sides = [report_side(files=("a", "b"), unplaced={"schizont": 1}, report=one) for one in (stated, unstated)]
+    assert compared(*sides).counts_only == {"schizont": (5, 1)}
 
 
 def test_beside_a_report_only_findings_are_compared() -> None:
@@ -126,7 +150,21 @@ def test_the_size_of_a_red_cell_is_taken_from_whoever_knows_it() -> None:
     assert compared(*listed_alone).rbc_diameter_px == (20.0,)  # of the red cells themselves
     with pytest.raises(ConfigError, match="how wide a red cell is"):
         compared(unknown, side(places[1], diameter=None))
-    assert counts(compared(unknown, side(diameter=None))) == (0, 0, 1, 0)
+    nothing = compared(unknown, side(diameter=None))
+    assert counts(nothing) == (0, 0, 1, 0)
+    assert np.isnan(nothing.rbc_diameter_px).all()
+
+
+def test_sides_that_differ_on_the_size_of_a_red_cell_meet_in_the_middle_whichever_is_first() -> None:
+    small, large = side((0, 0, 0, "WBC"), diameter=40.0), side((0, 27, 0, "WBC"), diameter=80.0)
+    for sides in ((small, large), (large, small)):
+        cells = compared(*sides)
+        assert cells.rbc_diameter_px == (pytest.approx(56.568542),)
+        assert counts(cells) == (1, 0, 0, 0)
+        assert "40 px" in cells.remarks[0]
+        assert "80 px" in cells.remarks[0]
+    assert compared(small, large, rbc_diameter_px=50.0).remarks == ()
+    assert compared(small, side(diameter=44.0)).remarks == ()
 
 
 def test_long_names_of_vendors_are_kept_whole() -> None:

@@ -1,33 +1,41 @@
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
-from hemato_lab.comparison.naming import common_name, common_names
+from hemato_lab.comparison.naming import common_name
 
 
 @pytest.mark.parametrize(
-    ("name", "others", "common"),
+    ("first", "second", "common"),
     [
-        ("band neutrophil", {"WBC"}, "WBC"),
-        ("band neutrophil", {"neutrophil", "WBC"}, "neutrophil"),
-        ("band neutrophil", {"lymphocyte"}, "band neutrophil"),
-        ("RBC", {"target cell"}, "RBC"),
-        ("a vendor's own name", {"WBC"}, "a vendor's own name"),
+        ("blast", "blast", "blast"),
+        ("band neutrophil", "WBC", "WBC"),
+        ("WBC", "band neutrophil", "WBC"),
+        ("band neutrophil", "neutrophil", "neutrophil"),
+        ("band neutrophil", "lymphocyte", ""),
+        ("uncategorised RBC", "normal RBC", ""),
+        ("a vendor's own name", "a vendor's own name", "a vendor's own name"),
+        ("a vendor's own name", "WBC", ""),
     ],
 )
-def test_the_nearest_wider_name_that_the_other_uses(name: str, others: set[str], common: str) -> None:
-    assert common_name(name, others) == common
+def test_a_wider_name_does_not_contradict_a_finer_one(first: str, second: str, common: str) -> None:
+    assert common_name(first, second) == common
 
 
-def test_each_side_is_brought_to_the_names_of_the_other() -> None:
-    first, second = np.array(["normal RBC", "lymphocyte", "blast"]), np.array(["RBC", "WBC", "early blast", "blast"])
-    assert [side.tolist() for side in common_names(first, second)] == [
-        ["RBC", "WBC", "blast"],
-        ["RBC", "WBC", "blast", "blast"],
-    ]
-
-
-def test_nothing_to_name() -> None:
-    empty = np.empty(0, np.str_)
-    assert [len(side) for side in common_names(empty, np.array(["RBC"]))] == [0, 1]
+@pytest.mark.parametrize(
+    ("marks", "contradicts"),
+    [
+        (None, False),
+        ({"RBC", "WBC"}, False),
+        ({"RBC", "target cell"}, False),
+        ({"RBC", "ring trophozoite"}, True),
+        ({"RBC", "parasitised RBC"}, True),  # of which a ring is a kind
+        ({"ring trophozoite", "a name of its own"}, True),
+    ],
+)
+def test_but_it_does_where_the_finer_kind_was_marked_all_over(marks: set[str] | None, *, contradicts: bool) -> None:
+    marked = None if marks is None else frozenset(marks)
+    expected = "" if contradicts else "RBC"
+    assert common_name("ring trophozoite", "RBC", second_marks=marked) == expected
+    assert common_name("RBC", "ring trophozoite", first_marks=marked) == expected
+    assert common_name("ring trophozoite", "RBC", first_marks=marked) == "RBC"
