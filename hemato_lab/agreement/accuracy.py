@@ -53,7 +53,7 @@ class Accuracy(Tabulated):
 
     def __post_init__(self) -> None:
         counts = (self.true_positives, self.false_negatives, self.false_positives, self.true_negatives)
-        if any(count < 0 or count != int(count) for count in counts):
+        if not all(map(_is_count, counts)):
             raise ConfigError("cases are counted in whole numbers", hint="give counts of at least 0")
         if self.limits not in {"exact", "wilson"}:
             raise ConfigError(f"no such limits: {self.limits}", hint='use "exact" or "wilson"')
@@ -190,7 +190,7 @@ class McNemar(Tabulated):
 
     def __post_init__(self) -> None:
         counts = (self.first_only, self.second_only, self.cases)
-        if any(count < 0 or count != int(count) for count in counts) or self.first_only + self.second_only > self.cases:
+        if not all(map(_is_count, counts)) or self.first_only + self.second_only > self.cases:
             raise ConfigError(f"{counts[0]} and {counts[1]} of {counts[2]} cases is impossible", hint="give counts")
         two_sided_z(self.confidence)
 
@@ -201,7 +201,12 @@ class McNemar(Tabulated):
 
     @property
     def mid_p(self) -> float:
-        """The same with half the probability of what was seen: closest to the truth for small numbers."""
+        """The same with half the probability of what was seen; 1 where no case told the readers apart.
+
+        Closest to the truth for small numbers.
+        """
+        if not self._told_apart:
+            return 1.0
         if self.first_only == self.second_only:
             return 1 - self._chance / 2
         return min(1.0, 2 * float(bdtr(min(self.first_only, self.second_only), self._told_apart, 0.5)) - self._chance)
@@ -293,6 +298,10 @@ def _truth_values(first: ArrayLike, second: ArrayLike) -> tuple[NDArray[np.bool_
         problem = f"there are {len(arrays[0])} and {len(arrays[1])} values"
         raise ConfigError(problem, hint="give both values of every case, in the same order")
     return arrays[0].astype(np.bool_), arrays[1].astype(np.bool_)
+
+
+def _is_count(number: float) -> bool:
+    return math.isfinite(number) and number >= 0 and number == int(number)
 
 
 def _odds(end: float) -> float:

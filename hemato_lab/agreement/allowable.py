@@ -35,6 +35,9 @@ NO_GROUP: Final = "the limit is in standard deviations of the peer group, which 
 OF_NAMES: Final = "the limit is a share of right answers, not an error of a measurement"
 OF_MEASUREMENTS: Final = "the limit is an error of a measurement, not a share of right answers"
 ZERO_REFERENCE: Final = "a reference of 0 allows no error in per cent"
+ZEROS: Final = (
+    "{zeros} of {size} samples have a reference of 0, which allows no error in per cent; {wrong} of them differ"
+)
 FEW_PAIRS: Final = "too few samples to tell"
 UNDEFINED: Final = "the figure or its limits are not defined"
 
@@ -109,6 +112,9 @@ class Verdict(Tabulated):
         Error that is allowed for each pair, in its unit.
     reason : str
         Why nothing can be told; empty if it can.
+    caution : str
+        What the verdict leaves out: samples with a reference of 0 have a part in the share within and in none of the
+        limits of agreement, and one that differs leaves nothing "within". Empty if nothing is left out.
     """
 
     limit: AllowableError
@@ -119,6 +125,7 @@ class Verdict(Tabulated):
     pairs: Pairs | None
     allowed: Floats
     reason: str = ""
+    caution: str = ""
 
     @property
     def sentence(self) -> str:
@@ -131,7 +138,10 @@ class Verdict(Tabulated):
         shown = f"{100 * self.lower.value:.3g} to {100 * self.upper.value:.3g} % of what is allowed"
         if self.pairs is None:
             return f"{head} (the bias is {100 * self.lower.value:.3g} % of what is allowed)"
-        return f"{head} (limits of agreement are {shown}; {self.share_within.text()} of the samples are within)"
+        caution = f"; {self.caution}" if self.caution else ""
+        return (
+            f"{head} (limits of agreement are {shown}; {self.share_within.text()} of the samples are within{caution})"
+        )
 
     def rows(self) -> tuple[Row, ...]:
         """Return what was judged, and the share of the samples within."""
@@ -208,7 +218,13 @@ def judge(
     -------
     tuple of Verdict
         One for each limit; none where there is no limit for the analyte.
+
+    Raises
+    ------
+    ConfigError
+        If `group_sd` is no positive number.
     """
+    _check(group_sd)
     chosen = limits_for(analyte) if limits is None else tuple(limits)
     return tuple(_judged(pairs, limit, group_sd, confidence) for limit in chosen)
 
@@ -234,7 +250,13 @@ def judge_bias(
         Reference value at which the bias was estimated.
     unit : str
         Of both.
+
+    Raises
+    ------
+    ConfigError
+        If `group_sd` is no positive number.
     """
+    _check(group_sd)
     chosen = limits_for(analyte) if limits is None else tuple(limits)
     return tuple(_judged_bias(bias, limit, level, unit, group_sd) for limit in chosen)
 
@@ -255,6 +277,11 @@ def judge_share(
     return tuple(_judged_share(share, limit) for limit in chosen)
 
 
+def _check(group_sd: float | None) -> None:
+    if group_sd is not None and not 0 < group_sd < math.inf:
+        raise ConfigError(f"a standard deviation of {group_sd} is impossible", hint="give one above 0, or none")
+
+
 def _judged(pairs: Pairs, limit: AllowableError, group_sd: float | None, confidence: float) -> Verdict:
     try:
         allowed = limit.allowed(pairs.first, unit=pairs.unit, group_sd=group_sd)
@@ -262,22 +289,27 @@ def _judged(pairs: Pairs, limit: AllowableError, group_sd: float | None, confide
         return _unsure(limit, error.problem, pairs)
     if len(pairs) < 2:
         return _unsure(limit, FEW_PAIRS, pairs)
-    if np.any(allowed <= 0):
+    some = allowed > 0
+    if np.count_nonzero(some) < 2:
         return _unsure(limit, ZERO_REFERENCE, pairs)
-    parts = pairs.differences / allowed
+    differences = pairs.differences
+    parts = differences[some] / allowed[some]
     _, lower, upper = limits_of_agreement(
         float(parts.mean()), float(parts.std(ddof=1)), len(parts), confidence=confidence
     )
-    kept = int(np.count_nonzero(np.abs(parts) <= 1 + 1e-12))
+    wrong = int(np.count_nonzero(differences[~some]))
+    kept = int(np.count_nonzero(np.abs(parts) <= 1 + 1e-12)) + int(np.count_nonzero(~some)) - wrong
     share = Estimate(
-        kept / len(parts), *clopper_pearson_limits(kept, len(parts), confidence=confidence), "Clopper-Pearson"
+        kept / len(pairs), *clopper_pearson_limits(kept, len(pairs), confidence=confidence), "Clopper-Pearson"
     )
     outcome: Outcome = "not sure"
-    if lower.low >= -1 and upper.high <= 1:
+    if lower.low >= -1 and upper.high <= 1 and not wrong:
         outcome = "within"
     elif lower.high < -1 or upper.low > 1:
         outcome = "beyond"
-    return Verdict(limit, outcome, lower, upper, share, pairs, allowed)
+    zeros = int(np.count_nonzero(~some))
+    caution = ZEROS.format(zeros=zeros, size=len(pairs), wrong=wrong) if zeros else ""
+    return Verdict(limit, outcome, lower, upper, share, pairs, allowed, caution=caution)
 
 
 def _judged_bias(bias: Estimate, limit: AllowableError, level: float, unit: str, group_sd: float | None) -> Verdict:

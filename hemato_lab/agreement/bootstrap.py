@@ -42,12 +42,21 @@ def draw_groups(count: int, *, resamples: int = RESAMPLES, seed: int = SEED) -> 
     -------
     array of shape (resamples, count)
         Every row sums to `count`.
+
+    Raises
+    ------
+    ConfigError
+        If there is no group or no resample.
     """
     return np.concatenate(list(draw_in_blocks(count, resamples=resamples, seed=seed)))
 
 
 def draw_in_blocks(count: int, *, resamples: int = RESAMPLES, seed: int = SEED) -> Iterator[Floats]:
     """Yield the rows of `draw_groups` in blocks, for more groups than memory has room for at once."""
+    if count < 1 or resamples < 1:
+        raise ConfigError(
+            f"nothing can be drawn {resamples} times from {count} groups", hint="give at least one of each"
+        )
     generator = np.random.default_rng(seed)
     step = max(1, _BLOCK // max(count, 1))
     for start in range(0, resamples, step):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Integral
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
@@ -58,8 +59,9 @@ class BlandAltman(Tabulated):
     multiplier : float
         Limits of agreement are the bias and so many standard deviations.
     bias_trend, spread_trend : Trend
-        How the differences, and their distances from the bias, change with the level. Where the spread rises with the
-        level, plain limits are too wide for small values and too narrow for large ones.
+        How the differences, and their distances from the line of `bias_trend`, change with the level (Bland and Altman
+        1999, section 3.2: distances from one mean bias would grow with any bias that does). Where the spread rises with
+        the level, plain limits are too wide for small values and too narrow for large ones.
     envelope : Envelope or None
         What counting alone explains, where it is known how much was counted.
     confidence : float
@@ -163,7 +165,7 @@ def bland_altman(
     pairs = make_pairs(first, second, names=names, unit=unit)
     if scale not in SCALES:
         raise ConfigError(f"no such scale: {scale}", hint='use "plain", "percent" or "log"')
-    counting = Counting.of_shares(counted) if isinstance(counted, int) else counted
+    counting = Counting.of_shares(int(counted)) if isinstance(counted, (int, Integral)) else counted
     chance = None if counting is None else envelope(pairs, counting, confidence)
     levels, differences, reason = _on_scale(pairs, scale)
     size = len(differences)
@@ -245,8 +247,9 @@ def _exponential(value: float) -> float:
 
 
 def _trends(levels: Floats, differences: Floats, confidence: float) -> tuple[Trend, Trend]:
-    """Return how the differences, and their distances from their mean, change with the level."""
-    if not len(differences):
+    """Return how the differences, and their distances from the line through them, change with the level."""
+    bias = fit_trend(levels, differences, confidence)
+    if not bias.slope.defined:
         return NO_TREND, NO_TREND
-    away = np.abs(differences - differences.mean())
-    return fit_trend(levels, differences, confidence), fit_trend(levels, away, confidence)
+    away = np.abs(differences - (bias.intercept + bias.slope.value * levels))
+    return bias, fit_trend(levels, away, confidence)

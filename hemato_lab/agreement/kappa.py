@@ -9,7 +9,7 @@ hardly: give both, and the table.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
@@ -58,8 +58,8 @@ class ChanceCorrected(Tabulated):
     """
 
     name: str
-    confusion: Confusion
-    weights: Floats
+    confusion: Confusion = field(repr=False)
+    weights: Floats = field(repr=False)
     value: Estimate
     observed: float
     expected: float

@@ -17,9 +17,9 @@ Floats = NDArray[np.float64]
 
 NAMES: Final = ("first", "second")
 """What the methods are called where nobody says."""
-_LARGEST: Final = 1e50
+LARGEST: Final = 1e50
 """Powers of larger values overflow; no measurement is as large."""
-_SMALLEST: Final = 1e-50
+SMALLEST: Final = 1e-50
 """Smaller values count as 0, because their reciprocals overflow."""
 
 
@@ -83,10 +83,10 @@ def _checked(values: ArrayLike, name: str) -> Floats:
     array = np.array(masked.filled(np.nan), dtype=np.float64)
     if array.ndim != 1:
         raise ConfigError(f"the values of {name} have {array.ndim} dimensions", hint="give one value a sample")
-    wrong = np.flatnonzero(~(np.abs(array) <= _LARGEST))
+    wrong = np.flatnonzero(~(np.abs(array) <= LARGEST))
     if len(wrong):
         problem = f"value {wrong[0] + 1} of {name} is missing or not finite"
         raise ConfigError(problem, hint="leave out samples that one of the methods has no value of")
-    array[np.abs(array) < _SMALLEST] = 0
+    array[np.abs(array) < SMALLEST] = 0
     array.setflags(write=False)
     return array

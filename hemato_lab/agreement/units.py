@@ -2,9 +2,10 @@
 
 Texts are UCUM (https://ucum.org/ucum), as our reports write them, and the spellings that laboratories use besides:
 ``K/uL``, ``M/uL``, ``G/L`` and ``T/L`` for thousands, millions, 10^9 and 10^12 cells (in UCUM they would be kelvins,
-gausses and teslas), ``10^9/L``, ``x10E3/uL``, ``cells/mm2`` and the micro sign. DOMAIN.md section 2.1 lists what is
-equal. A unit without a public legend, as the placeholders ``x`` and ``y`` of the vendor's document, converts to
-nothing, not even to itself (api/DECISIONS.md row 19).
+gausses and teslas), ``10^9/L``, ``x10E3/uL``, ``mm^2``, ``HPF``, ``cells/mm2`` and the micro sign. DOMAIN.md section
+2.1 lists what is equal. A unit that nobody here knows is still one unit: it converts to the same text and to nothing
+else. The placeholders ``x`` and ``y`` of the vendor's document, and no text at all, stand for any unit and convert to
+nothing, not even to themselves (api/DECISIONS.md row 19).
 """
 
 from __future__ import annotations
@@ -17,24 +18,42 @@ from typing import Final
 
 from hemato_lab.errors import UnlikeUnitsError
 
+Dimension = tuple[tuple[str, int], ...]
+
 _TEN: Final = Fraction(10)
 _PREFIXES: Final = {"k": 3, "d": -1, "c": -2, "m": -3, "u": -6, "n": -9, "p": -12, "f": -15}
-_METRES: Final = {"m": (0, 1), "L": (-3, 3), "l": (-3, 3)}
-"""By symbol: the power of ten of metres it is, and which power of a length."""
+_BASE: Final[dict[str, tuple[Fraction, Dimension]]] = {
+    "m": (Fraction(1), (("metre", 1),)),
+    "L": (Fraction(1, 1000), (("metre", 3),)),
+    "l": (Fraction(1, 1000), (("metre", 3),)),
+    "g": (Fraction(1), (("gram", 1),)),
+    "s": (Fraction(1), (("second", 1),)),
+    "mol": (Fraction(1), (("mole", 1),)),
+    "U": (Fraction(1, 60_000_000), (("mole", 1), ("second", -1))),
+}
+"""Symbols that take prefixes; U is that of enzymes, a micromole a minute."""
+_TIMES: Final[dict[str, tuple[Fraction, Dimension]]] = {
+    "min": (Fraction(60), (("second", 1),)),
+    "h": (Fraction(3600), (("second", 1),)),
+}
+"""Symbols that take none."""
 _PLAIN: Final = {"%": Fraction(1, 100), "[ppth]": Fraction(1, 1000), "[ppm]": Fraction(1, 1_000_000)}
 _CELLS: Final = re.compile(r"\{?cells?\}?", re.IGNORECASE)
 """What was counted is said by the key of the statistic; it changes no factor."""
 _COUNTED: Final = {"K": Fraction(10**3), "M": Fraction(10**6), "G": Fraction(10**9), "T": Fraction(10**12)}
 """Multipliers of laboratories, known by what follows: a volume below the stroke."""
-_POWER: Final = re.compile(r"(?:[x×]\s*)?10\s*(?:[*^]|E(?=[+-]?\d))\s*([+-]?\d{1,2})")
+_POWER: Final = re.compile(r"(?:[x×]\s*)?10\s*(?:[*^]|[Ee](?=[+-]?\d))\s*([+-]?\d{1,2})")
 _SUPERSCRIPTS: Final = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _RAISED: Final = re.compile(r"(?<=10)([⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+)")
 _NUMBER: Final = re.compile(r"(\d{1,12})(.*)")
-_SYMBOL: Final = re.compile(r"([a-zA-Z]+?)(\d?)")
+_SYMBOL: Final = re.compile(r"([a-zA-Z]+)(?:\^?(\d))?")
+_FIELDS: Final = re.compile(r"HPF|LPF", re.IGNORECASE)
+"""Fields of view of a high and a low power; UCUM writes them in brackets."""
 _ANNOTATED: Final = re.compile(r"\[HPF\]|\[LPF\]|\{[A-Za-z][A-Za-z0-9 _-]{0,30}\}")
 _LONGEST: Final = 40
-
-Dimension = tuple[tuple[str, int], ...]
+_LARGEST: Final = Fraction(10) ** 60
+"""No unit of anything is this much larger or smaller than its base unit, and factors stay within a float."""
+_PLACEHOLDERS: Final = ("", "x", "y")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +118,21 @@ def factor(from_unit: str, to_unit: str, *, subject: str = "") -> float:
     Raises
     ------
     UnlikeUnitsError
-        If one of them has no known meaning, or they measure different things.
+        If one of them has no known meaning and is not the other's text, stands for any unit, or they measure different
+        things.
 
     Examples
     --------
     >>> factor("10*3/uL", "10*9/L"), factor("/um2", "/mm2")
     (1.0, 1000000.0)
     """
+    return float(exact_factor(from_unit, to_unit, subject=subject))
+
+
+def exact_factor(from_unit: str, to_unit: str, *, subject: str = "") -> Fraction:
+    """Return `factor` without rounding; raises as that does."""
+    if from_unit.strip() == to_unit.strip() and not is_placeholder(from_unit):
+        return Fraction(1)
     first, second = parse_unit(from_unit, subject=subject), parse_unit(to_unit, subject=subject)
     if first.dimension != second.dimension:
         raise UnlikeUnitsError(
@@ -113,7 +140,12 @@ def factor(from_unit: str, to_unit: str, *, subject: str = "") -> float:
             subject=subject,
             hint="no factor leads from one to the other",
         )
-    return float(first.scale / second.scale)
+    return first.scale / second.scale
+
+
+def is_placeholder(text: str) -> bool:
+    """Tell whether a text stands for any unit, and so for none."""
+    return text.strip().lower() in _PLACEHOLDERS
 
 
 @lru_cache(maxsize=256)
@@ -136,6 +168,8 @@ def _parsed(text: str) -> Unit | None:
         scale *= read[0] ** sign
         for name, power in read[1]:
             powers[name] = powers.get(name, 0) + sign * power
+    if not 1 / _LARGEST <= scale <= _LARGEST:
+        return None
     return Unit(text, scale, tuple(sorted((name, power) for name, power in powers.items() if power)))
 
 
@@ -173,18 +207,24 @@ def _symbol(text: str) -> tuple[Fraction, Dimension] | None:
         return Fraction(1), ()
     if _ANNOTATED.fullmatch(text):
         return Fraction(1), ((text, 1),)
+    if _FIELDS.fullmatch(text):
+        return Fraction(1), ((f"[{text.upper()}]", 1),)
     found = _SYMBOL.fullmatch(text)
     if found is None or found[2] == "0":
         return None
-    name, power = found[1], int(found[2] or 1)
-    symbol = name[-1]
-    prefix = 0 if len(name) == 1 else _PREFIXES.get(name[:-1])
-    if prefix is None:
+    read = _TIMES.get(found[1]) or _prefixed(found[1])
+    if read is None:
         return None
-    if symbol in _METRES:
-        tens, length = _METRES[symbol]
-        return _TEN ** ((prefix + tens) * power), (("metre", length * power),)
-    return (_TEN ** (prefix * power), (("gram", power),)) if symbol == "g" else None
+    power = int(found[2] or 1)
+    return read[0] ** power, tuple((name, own * power) for name, own in read[1])
+
+
+def _prefixed(symbol: str) -> tuple[Fraction, Dimension] | None:
+    for base, (scale, dimension) in _BASE.items():
+        prefix = symbol.removesuffix(base)
+        if symbol.endswith(base) and (prefix == "" or prefix in _PREFIXES):
+            return scale * _TEN ** _PREFIXES.get(prefix, 0), dimension
+    return None
 
 
 def _is_volume(text: str) -> bool:

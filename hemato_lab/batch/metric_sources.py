@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import math
+import re
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,7 +25,24 @@ if TYPE_CHECKING:
 
 SMEAR_ID: Final = "smear_id"
 CANDIDATE: Final = "first_candidate"
-_NO_METRICS: Final = (SMEAR_ID, CANDIDATE, "patient", "state", "um_per_px", "rbc_diameter_px")
+ROOT: Final = "report"
+"""Id of a smear whose report lies in no folder of its own: two such reports are of the same smear."""
+_NO_METRICS: Final = (
+    SMEAR_ID,
+    CANDIDATE,
+    "patient",
+    "state",
+    "error_code",
+    "error",
+    "um_per_px",
+    "rbc_diameter_px",
+    "scale_origin",
+    "quality_checks",
+    "report_sha256",
+)
+_NUMBER: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+"""What people and programs write; Python alone reads more, such as 1_000."""
+_NOTHING: Final = frozenset({"", "nan", "none", "null", "na", "n/a", "not assessed"})
 _TRUTHS: Final = {"yes": 1.0, "no": 0.0, "true": 1.0, "false": 0.0}
 _MOST_CHARACTERS: Final = 10_000_000
 
@@ -46,6 +65,8 @@ class SmearFigures:
     candidate : str or None
         Code of the first candidate of the differential diagnosis, empty where there is none; None where that is not
         stated.
+    unread : tuple of str
+        Columns with text where a metric would have a number.
     """
 
     patient: str = ""
@@ -55,6 +76,7 @@ class SmearFigures:
     cells: Path | None = None
     rbc_diameter_px: float | None = None
     candidate: str | None = None
+    unread: tuple[str, ...] = ()
 
 
 def read_figures(source: Path) -> dict[str, SmearFigures]:
@@ -63,15 +85,16 @@ def read_figures(source: Path) -> dict[str, SmearFigures]:
     Parameters
     ----------
     source : Path
-        A results folder of a batch; a table (CSV or Parquet) with a column ``smear_id``; or a folder with reports as
-        ``NAME.json``, or as ``NAME/report.json`` with ``cells.csv`` beside it.
+        A results folder of a batch; a table (CSV or Parquet) with a column ``smear_id``; a folder with reports as
+        ``NAME.json``, or as ``NAME/report.json`` with ``cells.csv`` beside it; or one report, or the folder of one,
+        whose smear is then `ROOT`.
 
     Raises
     ------
     UnreadableInputError
         If it cannot be read, or holds nothing of this kind.
     ConfigError
-        If a table has no column ``smear_id``, or a smear twice.
+        If a table has no column ``smear_id``, or a column or smear twice; or if two reports have one name.
     ReportFormatError
         If a JSON file is no report.
     MissingDependencyError
@@ -83,8 +106,10 @@ def read_figures(source: Path) -> dict[str, SmearFigures]:
         return _of_reports(source)
     if source.suffix.lower() in {".csv", ".parquet", ".pq"}:
         return _of_table(source, lambda _: None)
-    problem = "is neither a folder nor a table" if source.exists() else "does not exist"
-    hint = "give a results folder of hemato-lab batch, a CSV or Parquet table, or a folder of reports"
+    if source.suffix.lower() == ".json" and source.is_file():
+        return {ROOT: _of_report(source)}
+    problem = "is neither a folder, nor a table or report" if source.exists() else "does not exist"
+    hint = "give a results folder of hemato-lab batch, a CSV or Parquet table, or reports"
     raise UnreadableInputError(problem, subject=str(source), hint=hint)
 
 
@@ -93,6 +118,9 @@ def _of_table(path: Path, cells_of: Callable[[str], Path | None]) -> dict[str, S
     if SMEAR_ID not in head:
         hint = "name the smears in it; hemato-lab batch writes summary.csv so"
         raise ConfigError(f"has no column {SMEAR_ID}", subject=str(path), hint=hint)
+    if twice := [name for name, count in Counter(head).items() if count > 1]:
+        hint = "give each column a name of its own"
+        raise ConfigError(f"has the column {twice[0]!r} twice", subject=str(path), hint=hint)
     found: dict[str, SmearFigures] = {}
     for row in rows:
         cells = dict(zip(head, row, strict=True))
@@ -120,6 +148,7 @@ def _of_row(cells: Mapping[str, Any], table: Path | None) -> SmearFigures:
         table,
         _number(cells.get("rbc_diameter_px")),
         _text(cells[CANDIDATE]) if CANDIDATE in cells else None,
+        tuple(name for name, value in values.items() if value is None and _text(cells[name]).lower() not in _NOTHING),
     )
 
 
@@ -132,10 +161,9 @@ def _is_metric(name: str, cells: Mapping[str, Any]) -> bool:
 def _number(cell: Any) -> float | None:
     """Return a finite number, 1 and 0 for a truth value, and None for anything else."""
     text = _text(cell)
-    try:
-        value = float(_TRUTHS.get(text.lower(), text))
-    except ValueError:
-        return None
+    if text.lower() in _TRUTHS:
+        return _TRUTHS[text.lower()]
+    value = float(text) if _NUMBER.fullmatch(text) else math.nan
     return value if math.isfinite(value) else None
 
 
@@ -169,7 +197,11 @@ def _original(text: str) -> str:
 
 def _of_reports(folder: Path) -> dict[str, SmearFigures]:
     named = {path.relative_to(folder).parent.as_posix(): path for path in _sorted(folder.rglob(REPORT_FILE))}
-    named = {folder.name if name == "." else name: path for name, path in named.items()}
+    if "." in named:
+        if ROOT in named:
+            problem = f"holds two reports that are called {ROOT}: its own, and that of the folder {ROOT}"
+            raise ConfigError(problem, subject=str(folder), hint="call the folder something else")
+        named = {ROOT if name == "." else name: path for name, path in named.items()}
     if not named:
         named = {path.stem: path for path in _sorted(folder.glob("*.json"))}
     if not named:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from contextlib import contextmanager
 from itertools import zip_longest
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
+from hemato_lab.agreement.gate.plain import plain
 from hemato_lab.cli.places import NOTICE_FILE, RESULT_FILES
 from hemato_lab.errors import ConfigError
 from hemato_lab.report import RESEARCH_USE_NOTICE
@@ -47,9 +49,12 @@ def write_files(analysis: Analysis, folder: Path) -> list[Path]:
 
 
 def print_text(text: str, end: str = "\n") -> None:
-    """Print; when the reader of our output has left (``| head``), the work goes on and nothing more is printed."""
+    """Print, without characters that would act on the terminal.
+
+    When the reader of our output has left (``| head``), the work goes on and nothing more is printed.
+    """
     try:
-        typer.echo(f"{text}{end}", nl=False)
+        typer.echo(plain(f"{text}{end}"), nl=False)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -78,7 +83,8 @@ def print_tables(analysis: Analysis) -> None:
 
 def print_table(caption: str, head: tuple[str, ...], rows: tuple[tuple[str, ...], ...]) -> None:
     """Print one table for a terminal."""
-    print_text(_as_text(caption, head, rows))
+    lines = tuple(tuple(re.sub(r"[\t\n]", " ", plain(cell)) for cell in row) for row in rows)
+    print_text(_as_text(caption, head, lines))
 
 
 def _as_text(caption: str, head: tuple[str, ...], rows: tuple[tuple[str, ...], ...]) -> str:

@@ -89,6 +89,11 @@ def test_no_case_at_all_is_undefined():
         lambda: LIVER.predictive_values_at(1.5),
         lambda: McNemar(5, 6, 10),
         lambda: McNemar(-1, 0, 10),
+        lambda: McNemar(math.nan, 1, 10),
+        lambda: McNemar(1, 1, math.inf),
+        lambda: Accuracy(math.nan, 1, 1, 1),
+        lambda: Accuracy(1, math.inf, 1, 1),
+        lambda: Accuracy(1.5, 1, 1, 1),
         lambda: accuracy_of(confusion_of([[1]], ["a"]), "b"),
     ],
 )
@@ -163,7 +168,7 @@ def test_readers_that_never_differ_cannot_be_told_apart():
     same = mcnemar([True, False, True], [True, False, True])
     assert (same.first_only, same.second_only, same.cases) == (0, 0, 3)
     assert same.exact_p == 1
-    assert same.mid_p == 0.5, "half of the probability 1 of no difference"
+    assert same.mid_p == 1, "nothing speaks for a difference"
     assert math.isnan(same.chi_squared()[0])
     assert not same.odds_ratio.defined
     assert McNemar(0, 3, 9).odds_ratio.value == math.inf

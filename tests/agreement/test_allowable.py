@@ -98,7 +98,7 @@ def test_what_cannot_be_judged_says_why():
 
     assert reason(make_pairs([1, 2], [1, 2]), "white-cell differential") == module.NO_GROUP
     assert reason(make_pairs([1, 2], [1, 2]), "cell names") == module.OF_NAMES
-    assert reason(make_pairs([0, 2], [1, 2]), "white cells") == module.ZERO_REFERENCE
+    assert reason(make_pairs([0, 0], [1, 2]), "white cells") == module.ZERO_REFERENCE
     assert reason(make_pairs([1], [1]), "white cells") == module.FEW_PAIRS
     assert "measure different things" in judge(_pairs(0.1, unit="/mm2"), "platelets")[1].reason
     assert judge(_pairs(0.1), "nothing known") == ()
@@ -169,3 +169,30 @@ def test_rows_name_the_figures():
     (verdict,) = judge(_pairs(0.02), "", limits=[TEN_PER_CENT])
     frame = verdict.to_frame()
     assert list(frame["figure"]) == ["lower end", "upper end", "share within"]
+
+
+@pytest.mark.parametrize("group_sd", [0, -1, math.nan, math.inf])
+def test_impossible_standard_deviations_are_refused(group_sd: float):
+    with pytest.raises(ConfigError, match="standard deviation"):
+        judge(make_pairs([10, 50], [11, 50]), "white-cell differential", group_sd=group_sd)
+    with pytest.raises(ConfigError, match="standard deviation"):
+        judge_bias(Estimate(1.0, 0, 2), "white-cell differential", level=10, group_sd=group_sd)
+
+
+def test_a_reference_of_nothing_is_told_and_leaves_the_others_judged():
+    pairs = _pairs(0.02)
+    zeros = make_pairs([0, 0, *pairs.first], [0, 0, *pairs.second], unit=pairs.unit)
+    (verdict,), (plain,) = (judge(one, "", limits=[TEN_PER_CENT]) for one in (zeros, pairs))
+    assert (verdict.outcome, verdict.lower, verdict.upper) == ("within", plain.lower, plain.upper)
+    assert "2 of 102 samples have a reference of 0" in verdict.sentence
+    assert "0 of them differ" in verdict.sentence
+    assert len(verdict.allowed) == 102
+    assert plain.caution == ""
+
+
+def test_something_where_the_reference_has_nothing_is_not_within():
+    pairs = _pairs(0.02)
+    (verdict,) = judge(make_pairs([0, *pairs.first], [5, *pairs.second]), "", limits=[TEN_PER_CENT])
+    assert verdict.outcome == "not sure"
+    assert "1 of 101 samples have a reference of 0" in verdict.sentence
+    assert verdict.share_within.value == pytest.approx(100 / 101)

@@ -112,3 +112,9 @@ def test_impossible_settings_are_refused() -> None:
     for arguments in ({"resamples": 0}, {"confidence": 1.0}):
         with pytest.raises(ConfigError):
             cluster_bootstrap(lambda _: 0.0, ["a", "b"], **arguments)
+
+
+@pytest.mark.parametrize(("count", "resamples"), [(0, 10), (-1, 10), (3, 0), (3, -1)])
+def test_nothing_can_be_drawn_from_nothing_or_no_times(count: int, resamples: int) -> None:
+    with pytest.raises(ConfigError, match="nothing can be drawn"):
+        draw_groups(count, resamples=resamples)

@@ -170,3 +170,23 @@ def test_impossible_parameters_are_refused(wrong: dict[str, object]):
     for values in ([1.0, 2.0, 4.0], []):
         with pytest.raises(ConfigError):
             bland_altman(values, values, **wrong)
+
+
+def test_a_bias_that_grows_is_no_spread_that_grows():
+    """Bland and Altman 1999, section 3.2: distances are those from the line through the differences."""
+    generator = np.random.default_rng(12)
+    seen = 0
+    for _ in range(100):
+        true = 5 + generator.exponential(20, 60)
+        found = bland_altman(true + generator.normal(0, 1, 60), 1.2 * true + generator.normal(0, 1, 60))
+        assert found.bias_trend.rises
+        seen += found.spread_trend.rises or found.spread_trend.falls
+    assert seen <= 12
+
+
+def test_numbers_of_cells_may_be_those_of_numpy():
+    first, second = [1, 2, 3], [1, 2, 4]
+    np.testing.assert_array_equal(
+        bland_altman(first, second, counted=np.int64(200)).envelope.half_width,
+        bland_altman(first, second, counted=200).envelope.half_width,
+    )

@@ -1,25 +1,43 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hemato_lab.agreement.units import factor, parse_unit
+from hemato_lab.agreement.units import exact_factor, factor, is_placeholder, parse_unit
 from hemato_lab.errors import ConfigError, UnlikeUnitsError
 
 # Each row means the same: DOMAIN.md section 2.1 (x10^9/L = 10*3/uL = K/uL; x10^12/L = 10*6/uL), and the SI prefixes.
 ALIKE = (
-    ("10*3/uL", "10*9/L", "K/uL", "G/L", "10^9/L", "x10^9/L", "×10⁹/L", "10E3/µL", "x10*3/uL", "10*3/mm3", "10*3/ul"),
+    (
+        "10*3/uL",
+        "10*9/L",
+        "K/uL",
+        "G/L",
+        "10^9/L",
+        "x10^9/L",
+        "×10⁹/L",
+        "10E3/µL",
+        "x10*3/uL",
+        "10*3/mm3",
+        "10*3/ul",
+        "10e9/L",
+        "10^3/mm^3",
+    ),
     ("10*6/uL", "10*12/L", "M/uL", "T/L", "x10^12/L", "10⁶/μL"),
     ("/uL", "cells/uL", "{cells}/uL", "/mm3", "1/uL", "10*6/L", "1000/mL"),
-    ("/mm2", " /mm2 ", "/mm²", "cells/mm2", "100/cm2", "10*-6/um2"),
+    ("/mm2", " /mm2 ", "/mm²", "/mm^2", "cells/mm2", "100/cm2", "10*-6/um2"),
     ("%", "10[ppth]", "10‰", "1/100", "/100", "10*-2"),
-    ("/[HPF]", "1/[HPF]"),
+    ("/[HPF]", "1/[HPF]", "/HPF", "/hpf", "cells/HPF"),
     ("/{OIF}", "cells/{OIF}"),
     ("/100{WBC}", "10*-2/{WBC}"),
     ("g/L", "mg/mL", "10*-1.g/dL"),
+    ("mmol/L", "mol/m3", "umol/mL"),
+    ("U/L", "umol/min/L", "mU/mL"),
+    ("mm/h", "10*-3.m/h"),
 )
 # Values a laboratory would write beside each other.
 CONVERSIONS = (
@@ -35,11 +53,16 @@ CONVERSIONS = (
     ("10*6/uL", "10*3/uL", 1000.0),
     ("g/dL", "g/L", 10.0),
     ("fL", "um3", 1.0),
+    ("h", "min", 60.0),
+    ("min", "s", 60.0),
+    ("mmol/L", "umol/L", 1000.0),
 )
 KNOWN = sorted({unit for row in ALIKE for unit in row} | {unit for row in CONVERSIONS for unit in row[:2]})
+PLACEHOLDERS = ("", " ", "x", "y", " Y ", "X")
 MEANINGLESS = (
-    *("", " ", "x", "y", "/", "//uL", "/uL/", "U", "K", "K/L2", "G", "mm0", "10*", "0/uL", "10^/L", "/{}", "furlong"),
-    *("per mm2", "uL/", "[HPF", "{a}{b}", "1" * 60, "µ", "mg/dLx", "%%", "10*3/uL/x", "\x00", "/mm²²"),
+    *("/", "//uL", "/uL/", "mm^", "mm^0", "kmin", "cmH", "10*99km9", "10*-99fm9", "10*30/10*-30/10*-30/mm2"),
+    *("K", "K/L2", "G", "mm0", "10*", "0/uL", "10^/L", "/{}", "furlong", "per mm2", "uL/", "[HPF", "{a}{b}"),
+    *("1" * 60, "µ", "mg/dLx", "%%", "10*3/uL/x", "\x00", "/mm²²"),
 )
 
 
@@ -66,9 +89,29 @@ def test_unlike_units_are_refused(one: str, other: str):
 
 
 @pytest.mark.parametrize("unit", MEANINGLESS)
-def test_what_means_nothing_converts_to_nothing_not_even_to_itself(unit: str):
-    with pytest.raises(UnlikeUnitsError, match="no known meaning"):
+def test_what_means_nothing_here_is_still_one_unit_and_no_other(unit: str):
+    assert factor(unit, f" {unit}") == 1.0
+    for one, other in ((unit, "/mm2"), ("/mm2", unit)):
+        with pytest.raises(UnlikeUnitsError, match="no known meaning"):
+            factor(one, other)
+
+
+@pytest.mark.parametrize("unit", PLACEHOLDERS)
+def test_a_placeholder_converts_to_nothing_not_even_to_itself(unit: str):
+    assert is_placeholder(unit)
+    with pytest.raises(UnlikeUnitsError, match=r"no known meaning"):
         factor(unit, unit)
+
+
+def test_powers_beyond_any_unit_are_refused_and_not_computed():
+    with pytest.raises(UnlikeUnitsError):
+        factor("10*99km9", "10*-99fm9")
+    assert factor("10*30.km", "10*-30.fm") == pytest.approx(1e78)
+
+
+def test_a_factor_is_exact():
+    assert exact_factor("/uL", "10*3/uL") == Fraction(1, 1000)
+    assert exact_factor("U/L", "mmol/L/h") == Fraction(60, 1000)
 
 
 def test_the_placeholders_of_the_vendor_are_refused_with_what_to_do():

@@ -34,7 +34,7 @@ def film() -> Placed:
 
 
 def write_run(out: Path, film: Placed, *, jitter: int | None = None) -> Path:
-    """Write what a batch over the 200 fields leaves, four fields a patient.
+    """Write what a batch over the 200 fields leaves, each of another patient.
 
     With a jitter, a seed, the area of every field is 0.3 % off and every place a fifth of a micrometre.
     """
@@ -53,7 +53,7 @@ def write_run(out: Path, film: Placed, *, jitter: int | None = None) -> Path:
         made = report(red, 0, um_per_px=UM_PER_PX)
         density = FeatureStatistic(repr(red / (WIDTH_UM * HEIGHT_UM * 1e-6) * (1 + generator.normal(0, off))), "/mm2")
         made = replace(made, feature_statistics={**made.feature_statistics, "rbc-density": density})
-        smear = entry(f"field {field:03}", patient=f"P{field // 4}")
+        smear = entry(f"field {field:03}", patient=f"P{field}")
         outcomes.append(write_done(out, smear, made, "\n".join([HEAD, *lines, ""])))
     (out / SUMMARY_CSV).write_bytes(summarise(outcomes, out).to_csv())
     return out
@@ -111,7 +111,7 @@ def test_a_drop_of_three_per_cent_in_two_hundred_fields_fails_and_says_which_met
     failed = {one["metric"]: one for one in document["metrics"] if one["decision"] == "fail"}
     assert {"rbc-density", "cells:RBC", "cells", "cells kept"} == set(failed)
     assert failed["rbc-density"]["relative_change"]["value"] == pytest.approx(-0.03, abs=0.006)
-    assert failed["rbc-density"]["independent"] == 50
+    assert failed["rbc-density"]["independent"] == 200
     assert failed["cells kept"]["current"] == pytest.approx(97, abs=0.6)
     page = (tmp_path / "new" / "gate" / "gate.md").read_text("utf-8")
     assert "## Fails" in page
@@ -161,6 +161,8 @@ def test_help_tells_the_exit_codes(command):
         (("a.csv", "a.csv", "--config", ""), 2, "--config: the name is empty"),
         (("a.csv", "a.csv", "--out", "a.csv"), 2, "cannot be made"),
         (("a.csv",), 2, "Missing argument"),
+        (("", ""), 2, "BASELINE: the name is empty"),
+        (("a.csv", " "), 2, "CURRENT: the name is empty"),
         (("a.csv", "b.csv"), 2, "no smear in common"),
     ],
 )
@@ -179,3 +181,52 @@ def test_the_result_is_the_same_every_time(baseline, dropped, command, tmp_path)
         command("gate", baseline, dropped, "--out", tmp_path / name)
         contents.append([(tmp_path / name / file).read_bytes() for file in ("gate.md", "gate.xml", "gate.json")])
     assert contents[0] == contents[1]
+
+
+def test_what_is_not_judged_is_printed(command, in_folder):
+    (in_folder / "a.csv").write_text("smear_id,x,matched,note\na,1,5,fine\n", "utf-8")
+    (in_folder / "gate.toml").write_text('[[metric]]\nmatch = "zzz"\nrelative = 1\n', "utf-8")
+    outcome = command("gate", "a.csv", "a.csv", "--out", "out", "--config", "gate.toml")
+    assert outcome.code == 0
+    assert "Not judged: matched." in outcome.out
+    assert "Taken as metrics: smears analysed, values stated, x, matched." in outcome.out
+    assert "Columns with text in them, which is no metric: note." in outcome.out
+    assert "The settings have a table for 'zzz', which fits no metric." in outcome.out
+    assert "Both runs are the same folder or file." in outcome.out
+    assert '<testcase classname="hemato_lab.gate" name="matched">' in (in_folder / "out" / "gate.xml").read_text(
+        "utf-8"
+    )
+
+
+def test_results_name_runs_without_the_folders_that_they_lie_in(command, in_folder):
+    for patient in ("Smith", "Jones"):
+        (in_folder / patient).mkdir()
+        (in_folder / patient / "run.csv").write_text("smear_id,x\na,1\n", "utf-8")
+    files = [in_folder / "out" / name for name in ("gate.md", "gate.xml", "gate.json")]
+    command("gate", in_folder / "Smith" / "run.csv", in_folder / "Jones" / "run.csv", "--out", "out")
+    assert all(
+        "Smith" not in path.read_text("utf-8") and "run.csv (baseline)" in path.read_text("utf-8") for path in files
+    )
+    labels = ("--baseline-label", "v1", "--current-label", "v2")
+    assert "v1 → v2" in command("gate", "Smith/run.csv", "Jones/run.csv", "--out", "out", *labels).out
+    assert all("v2" in path.read_text("utf-8") and "run.csv" not in path.read_text("utf-8") for path in files)
+
+
+def test_nothing_from_outside_acts_on_the_terminal_or_makes_lines(command, in_folder):
+    for name, value in (("a", 5), ("b", 9)):
+        rows = f'"s\x1b]0;owned\x07\u202e\nThe gate opens: all",{value}\n'
+        (in_folder / f"{name}.csv").write_text(f'smear_id,"x\x1b[2J\ny"\n{rows}', "utf-8")
+    outcome = command("gate", "a.csv", "b.csv")
+    assert outcome.code == 1
+    assert not set("\x1b\x07\u202e") & set(outcome.out)
+    assert not any(line.startswith(("The gate opens", "y ")) for line in outcome.out.splitlines())
+
+
+def test_two_results_of_analyze_can_be_gated(command, in_folder):
+    for name, red in (("old", 200), ("new", 100)):
+        (in_folder / name).mkdir()
+        (in_folder / name / "report.json").write_text(report(red, 0).to_json(), "ascii")
+    assert command("gate", "old", "old").code == 0
+    outcome = command("gate", "old", "new/report.json")
+    assert outcome.code == 1
+    assert "cells:RBC fails: it fell by 50 %" in outcome.out

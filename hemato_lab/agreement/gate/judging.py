@@ -9,28 +9,43 @@ How it decides. To show that nothing got worse is not to fail to show that somet
 (1995) 485): the interval of the change has to lie within the tolerance, as in a test of equivalence or non-inferiority.
 
 pass
-    All of the interval is within the tolerance. Equal data have an interval of no width, which passes.
+    All of the interval is within the tolerance.
 fail
     The change itself is beyond the tolerance in the bad direction: the best guess is that it is too much, whatever the
-    limits. An interval that lies beyond as a whole is a special case.
+    limits. An interval that lies beyond as a whole is a special case. Or the current run states the figure nowhere.
 undecided
-    The change is within the tolerance and its interval is not. More smears decide it. The gate stays shut unless the
-    settings say otherwise, and then it opens for nothing whose best guess is too much.
+    The change is within the tolerance and its interval is not; or too many smears state the figure in one run only, or
+    cannot be compared. More smears, or complete runs, decide it. The gate stays shut unless the settings say otherwise,
+    and then it opens for nothing whose best guess is too much.
+
+Where nothing differs between two runs, no value and no cell, everything passes for that reason alone, however few
+smears there are: that is no claim about other smears.
+
+Shares. What happens in none of 20 smears may happen in 17 % of all. The interval of a metric that is a share (of
+smears, or of the cells of a smear) is therefore never narrower than the exact one for the smears that lost, or gained,
+all of it. A rule may say that a metric is about these smears only (``these_smears_only``), for example whether all of
+them were analysed; then its change alone decides. So it does where no change is tolerated and no smear changed, because
+no number of smears can show that none of all others would.
 
 Percentiles of a few smears mean little. With fewer than the settings ask for, the interval is that from the smallest
 to the largest change of a smear or patient: every single one has to keep the tolerance.
+
+Many metrics. Each has limits of 95 % of its own, and the gate opens only if all of them pass. If one change is as large
+as its tolerance or larger, the gate then opens with a chance of 2.5 % at most, however many metrics there are (an
+intersection-union test: Berger, Technometrics 24 (1982) 295-300). What does multiply is the chance that a tolerable
+change is held up: of 30 independent metrics that would each pass in 99 % of the cases, all pass in 74 %.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from hemato_lab.agreement.bootstrap import draw_in_blocks, percentile_limits
 from hemato_lab.agreement.estimate import Estimate
+from hemato_lab.agreement.gate.changes import ALONE, NOWHERE, Changes, changes_of
 from hemato_lab.agreement.gate.model import (
     FAIL,
     PASS,
@@ -41,19 +56,15 @@ from hemato_lab.agreement.gate.model import (
     PairedMetric,
     PairedMetrics,
 )
-from hemato_lab.agreement.gate.wording import few_smears, reason_of
+from hemato_lab.agreement.gate.wording import VERBS, few_smears, reason_of, too_many_missing, unused_rules
 from hemato_lab.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from hemato_lab.agreement.gate.settings import GateSettings, Rule
-    from hemato_lab.agreement.pairs import Floats
 
 _LISTED: Final = 3
 _ROUNDING: Final = 1e-12
 _ORDER: Final = (FAIL, UNDECIDED, PASS)
-NOWHERE: Final = Estimate(math.nan, method="no smear")
 
 
 def judge(metrics: PairedMetrics, settings: GateSettings) -> GateResult:
@@ -64,114 +75,71 @@ def judge(metrics: PairedMetrics, settings: GateSettings) -> GateResult:
     ConfigError
         If no metric is judged.
     """
-    names = [*(metric.name for metric in metrics.metrics), *metrics.unpaired]
+    names = [*(metric.name for metric in metrics.metrics), *metrics.lost, *metrics.unpaired]
     rules = {name: rule for name in names if (rule := settings.rule_for(name)) is not None}
     if not rules:
         raise ConfigError("no metric is judged", hint="check the tables [[metric]] of the settings")
-    paired = [metric for metric in metrics.metrics if metric.name in rules]
-    found = _figures(paired, settings)
+    # Runs in which nothing differs need no limits, so that no share of them is uncertain.
+    chosen = [metric for metric in metrics.metrics if metric.name in rules]
+    paired = [replace(metric, whole=0.0, problem="") for metric in chosen] if metrics.identical else chosen
+    found = changes_of(paired, settings)
     verdicts = [
-        _judged(metric, figures, rules[metric.name], settings) for metric, figures in zip(paired, found, strict=True)
+        _judged(metric, changes, rules[metric.name], settings, identical=metrics.identical)
+        for metric, changes in zip(paired, found, strict=True)
     ]
-    verdicts += [_unpaired(name, why, rules[name]) for name, why in metrics.unpaired.items() if name in rules]
+    verdicts += [_without_pairs(name, why, rules[name], FAIL) for name, why in metrics.lost.items() if name in rules]
+    unpaired: Decision = PASS if metrics.identical else UNDECIDED
+    verdicts += [
+        _without_pairs(name, why, rules[name], unpaired) for name, why in metrics.unpaired.items() if name in rules
+    ]
     return GateResult(
         metrics.labels,
         tuple(one for decision in _ORDER for one in verdicts if one.decision == decision),
         tuple(name for name in names if name not in rules),
         settings,
-        (*metrics.remarks, *few_smears(max((one.groups for one in found), default=0), settings)),
+        (
+            *metrics.remarks,
+            *few_smears(max((one.groups for one in found), default=0), settings),
+            *unused_rules(names, settings),
+        ),
     )
 
 
-def _judged(metric: PairedMetric, figures: _Figures, rule: Rule, settings: GateSettings) -> MetricVerdict:
-    relative = _is_relative(rule, figures.baseline)
+def _judged(
+    metric: PairedMetric, changes: Changes, rule: Rule, settings: GateSettings, *, identical: bool
+) -> MetricVerdict:
+    relative = _is_relative(rule, changes.baseline)
     tolerance = (rule.relative if relative else rule.absolute) or 0.0
+    if rule.these_smears_only or (tolerance == 0 and np.array_equal(metric.baseline, metric.current)):
+        change, relative_change = (_alone(one) for one in (changes.change, changes.relative))
+        changes = changes._replace(change=change, relative=relative_change)
+    decision = _decided(changes.relative if relative else changes.change, tolerance, rule)
+    doubt = metric.problem or too_many_missing(metric, settings)
+    if decision == PASS and doubt:
+        decision = UNDECIDED
     verdict = MetricVerdict(
         metric.name,
         metric.unit,
-        _decided(figures.relative if relative else figures.change, tolerance, rule),
+        decision,
         "",
         len(metric),
-        figures.groups,
-        figures.baseline,
-        figures.current,
-        figures.change,
-        figures.relative,
+        changes.groups,
+        changes.baseline,
+        changes.current,
+        changes.change,
+        changes.relative,
         relative,
         tolerance,
         rule,
         _largest(metric, rule),
+        len(metric.missing),
+        doubt,
     )
-    return replace(verdict, reason=reason_of(verdict, settings))
+    return replace(verdict, reason=reason_of(verdict, settings, identical=identical))
 
 
-class _Figures(NamedTuple):
-    groups: int
-    baseline: float
-    current: float
-    change: Estimate
-    relative: Estimate
-
-
-def _figures(metrics: Sequence[PairedMetric], settings: GateSettings) -> list[_Figures]:
-    """Return means and changes of every metric; those of a share are weighted by what it is a share of."""
-    numbers = {group: number for number, group in enumerate(dict.fromkeys(g for one in metrics for g in one.groups))}
-    count = len(numbers)
-    if not count:
-        return [_Figures(0, math.nan, math.nan, NOWHERE, NOWHERE)] * len(metrics)
-    sums = np.empty((len(metrics), 3, count))
-    for metric, own in zip(metrics, sums, strict=True):
-        index = np.array([numbers[group] for group in metric.groups], dtype=np.intp)
-        parts = (np.ones(len(metric)), metric.baseline, metric.current - metric.baseline)
-        own[:] = [np.bincount(index, metric.weights * part, minlength=count) for part in parts]
-    columns = sums.reshape(-1, count).T
-    blocks = draw_in_blocks(count, resamples=settings.resamples, seed=settings.seed)
-    drawn = np.concatenate([block @ columns for block in blocks]).T.reshape(len(metrics), 3, -1)
-    return [_figures_of(own, resampled, settings) for own, resampled in zip(sums, drawn, strict=True)]
-
-
-def _figures_of(sums: Floats, drawn: Floats, settings: GateSettings) -> _Figures:
-    """Return the figures of one metric from its sums of weights, weighted baselines and changes.
-
-    Parameters
-    ----------
-    sums : array of float, shape (3, groups)
-    drawn : array of float, shape (3, resamples)
-        The same of all groups that were drawn.
-    """
-    present = sums[:, sums[0] > 0]
-    groups = present.shape[1]
-    if not groups:
-        return _Figures(0, math.nan, math.nan, NOWHERE, NOWHERE)
-    weight, before, apart = present.sum(axis=1)
-    baseline = before / weight
-    limits: dict[str, tuple[float, float] | None]
-    if groups < settings.least_smears:
-        changes = present[2] / present[0]
-        shares = _ratio(changes, np.full(groups, baseline))
-        limits = {"change": (changes.min(), changes.max()), "relative": (shares.min(), shares.max())}
-        method = "smallest and largest change of a smear or patient"
-    else:
-        drawn = drawn[:, drawn[0] > 0]
-        resampled = {"change": drawn[2] / drawn[0], "relative": _ratio(drawn[2], drawn[1])}
-        limits = percentile_limits(resampled, groups, confidence=settings.confidence)
-        method = f"paired bootstrap of {groups} smears or patients"
-    values = {"change": apart / weight, "relative": _ratio(np.array([apart]), np.array([before]))[0]}
-    change, relative = (_estimate(values[name], limits[name], method) for name in ("change", "relative"))
-    return _Figures(groups, float(baseline), float(baseline + apart / weight), change, relative)
-
-
-def _estimate(value: float, limits: tuple[float, float] | None, method: str) -> Estimate:
-    low, high = limits or (math.nan, math.nan)
-    return Estimate(float(value), float(low), float(high), method)
-
-
-def _ratio(changes: Floats, baselines: Floats) -> Floats:
-    """Return changes as shares of the baseline: none of nothing is no change, something of nothing has no share."""
-    shares = np.full(changes.shape, math.nan)
-    np.divide(changes, np.abs(baselines), out=shares, where=baselines != 0)
-    shares[(baselines == 0) & (changes == 0)] = 0.0
-    return shares
+def _alone(change: Estimate) -> Estimate:
+    return Estimate(change.value, change.value, change.value, ALONE)
 
 
 def _is_relative(rule: Rule, baseline: float) -> bool:
@@ -212,7 +180,8 @@ def _largest(metric: PairedMetric, rule: Rule) -> tuple[tuple[str, float, float]
     )
 
 
-def _unpaired(name: str, problem: str, rule: Rule) -> MetricVerdict:
+def _without_pairs(name: str, problem: str, rule: Rule, decision: Decision) -> MetricVerdict:
     undefined = (math.nan, math.nan, NOWHERE, NOWHERE)
-    reason = f"{name} cannot be compared: {problem}."
-    return MetricVerdict(name, "", UNDECIDED, reason, 0, 0, *undefined, relative=False, tolerance=math.nan, rule=rule)
+    same = ", and nothing differs between the two runs" if decision == PASS else ""
+    reason = f"{name} {VERBS[decision]}, it cannot be compared: {problem}{same}."
+    return MetricVerdict(name, "", decision, reason, 0, 0, *undefined, relative=False, tolerance=math.nan, rule=rule)

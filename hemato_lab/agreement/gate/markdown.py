@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from hemato_lab.agreement.gate.model import FAIL, UNDECIDED
+from hemato_lab.agreement.gate.plain import one_line
 from hemato_lab.agreement.gate.wording import amount, interval, level, tolerated
 from hemato_lab.report import RESEARCH_USE_NOTICE
 
@@ -14,15 +15,17 @@ if TYPE_CHECKING:
     from hemato_lab.agreement.gate.settings import GateSettings
 
 HEAD: Final = ("metric", "decision", "baseline", "current", "change", "limits of the change", "tolerated", "smears")
-_MARKUP: Final = re.compile(r"([\\`*_{}\[\]<>#|~$!&@])")
+_PLAIN: Final = ("decision", "smears")
+"""Columns with nothing from outside."""
+_FENCE: Final = re.compile("`+")
 
 
 def render(result: GateResult) -> bytes:
     """Return the page in UTF-8: the decision, why it is so, a table of all metrics, remarks, settings, notice."""
     parts = [
         "# Regression gate",
-        f"**{_safe(result.sentence)}**",
-        f"Baseline: {_safe(result.labels[0])}. Current: {_safe(result.labels[1])}.",
+        f"**{result.sentence}**",
+        f"Baseline: {_code(result.labels[0])}. Current: {_code(result.labels[1])}.",
         *_section("Fails", result, FAIL),
         *_section("Undecided", result, UNDECIDED),
         "## All metrics",
@@ -40,7 +43,7 @@ def _method(settings: GateSettings) -> str:
     return (
         f"{100 * settings.confidence:g} % limits from {settings.resamples} paired resamples of smears, whole patients"
         f" at a time (seed {settings.seed}). At least {settings.least_smears} independent smears are asked for. What is"
-        f" undecided {undecided}."
+        f" undecided {undecided}. The ids of smears are on this page as the two runs have them."
     )
 
 
@@ -64,15 +67,24 @@ def _section(title: str, result: GateResult, decision: str) -> list[str]:
 
 
 def _listed(title: str, items: list[str] | tuple[str, ...]) -> list[str]:
-    return [f"## {title}", "\n".join(f"- {_safe(item)}" for item in items)] if items else []
+    return [f"## {title}", "\n".join(f"- {_code(item)}" for item in items)] if items else []
 
 
 def _table(rows: list[tuple[str, ...]]) -> str:
-    lines = ["| " + " | ".join(_safe(cell) for cell in one) + " |" for one in rows]
-    rule = "|" + " --- |" * len(rows[0])
-    return "\n".join([lines[0], rule, *lines[1:]])
+    head, *body = rows
+    cells = [
+        [text if name in _PLAIN else _code(text).replace("|", "\\|") for name, text in zip(head, one, strict=True)]
+        for one in body
+    ]
+    rule = ["---"] * len(head)
+    return "\n".join("| " + " | ".join(one) + " |" for one in (head, rule, *cells))
 
 
-def _safe(text: str) -> str:
-    """Return text that shows as it stands: names come from files."""
-    return _MARKUP.sub(r"\\\1", " ".join(text.split()))
+def _code(text: str) -> str:
+    """Return text as code, in which no mark, address, name or number means anything: names come from files."""
+    shown = one_line(text)
+    if not shown:
+        return ""
+    fence = "`" * (1 + max(map(len, _FENCE.findall(shown)), default=0))
+    space = " " if "`" in (shown[0], shown[-1]) else ""
+    return f"{fence}{space}{shown}{space}{fence}"

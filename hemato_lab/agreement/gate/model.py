@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
+from hemato_lab.agreement.pairs import LARGEST, SMALLEST
 from hemato_lab.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -38,11 +39,17 @@ class PairedMetric:
         Finite.
     weights : array of float, shape (n,)
         Of each smear in the mean: 1, or how many cells a share was taken of.
+    missing : tuple of str
+        Smears of both runs that state it in one of them only, and are in no mean.
+    whole : float
+        What it is at most where it is a share, 100 or 1; 0 where it is none.
+    problem : str
+        Why it cannot pass although it may be judged; empty if it can.
 
     Raises
     ------
     ConfigError
-        If they are not of equal length, a value is not finite, or a weight not positive.
+        If they are not of equal length, a value is not finite or beyond 1e50, or a weight not positive.
     """
 
     name: str
@@ -52,13 +59,19 @@ class PairedMetric:
     baseline: Floats
     current: Floats
     weights: Floats
+    missing: tuple[str, ...] = ()
+    whole: float = 0.0
+    problem: str = ""
 
     def __post_init__(self) -> None:
         columns = (self.groups, self.baseline, self.current, self.weights)
         if any(len(column) != len(self.smears) for column in columns):
             raise ConfigError("columns of a metric are not equally long", subject=self.name)
-        if not (np.isfinite(self.baseline).all() and np.isfinite(self.current).all()):
-            raise ConfigError("has a value that is not finite", subject=self.name, hint="leave such smears out")
+        for side, values in (("baseline", self.baseline), ("current", self.current)):
+            if not (np.abs(values) <= LARGEST).all():
+                problem = f"has a value that is not finite, or beyond {LARGEST:g}"
+                raise ConfigError(problem, subject=self.name, hint="leave such smears out")
+            object.__setattr__(self, side, np.where(np.abs(values) < SMALLEST, 0.0, values))
         if not (np.isfinite(self.weights) & (self.weights > 0)).all():
             raise ConfigError("has a weight that is not positive", subject=self.name, hint="leave such smears out")
 
@@ -77,7 +90,11 @@ class PairedMetrics:
     metrics : tuple of PairedMetric
         With different names.
     unpaired : mapping of str to str
-        Metrics that cannot be paired, and why.
+        Metrics that cannot be compared, and why; their change is not known.
+    lost : mapping of str to str
+        Metrics that the baseline states and the current run nowhere, and in how many smears; they fail.
+    identical : bool
+        Whether nothing differs between the runs: no smear, no value, no cell.
     remarks : tuple of str
         Smears that are in one run only, failed, or could not be used.
     """
@@ -86,6 +103,8 @@ class PairedMetrics:
     metrics: tuple[PairedMetric, ...]
     unpaired: Mapping[str, str] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+    lost: Mapping[str, str] = field(default_factory=dict)
+    identical: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,6 +132,10 @@ class MetricVerdict:
     rule : Rule
     largest : tuple of (smear, baseline, current)
         At most three smears that have the largest part in a change in the bad direction.
+    missing : int
+        Smears that state it in one run only, and are in no mean.
+    doubt : str
+        Why it does not pass although its limits may be tolerated; empty without such a reason.
     """
 
     name: str
@@ -129,6 +152,8 @@ class MetricVerdict:
     tolerance: float
     rule: Rule
     largest: tuple[tuple[str, float, float], ...] = ()
+    missing: int = 0
+    doubt: str = ""
 
     @property
     def judged(self) -> Estimate:
@@ -143,6 +168,7 @@ class MetricVerdict:
             "decision": self.decision,
             "reason": self.reason,
             "smears": self.smears,
+            "missing": self.missing,
             "independent": self.groups,
             "baseline": _finite(self.baseline),
             "current": _finite(self.current),
@@ -212,7 +238,7 @@ class GateResult:
             "metrics": [verdict.to_dict() for verdict in self.verdicts],
             "not_judged": list(self.not_judged),
             "remarks": list(self.remarks),
-            "settings": self.settings.model_dump(exclude={"metric"}),
+            "settings": self.settings.top_keys(),
         }
 
 

@@ -34,6 +34,7 @@ class Rule(_Table):
     worse: Worse = "any"
     relative: Tolerance | None = None
     absolute: Tolerance | None = None
+    these_smears_only: bool = False
     ignore: bool = False
     why: str = ""
 
@@ -43,21 +44,44 @@ class Rule(_Table):
             raise ValueError("a metric needs a relative or an absolute tolerance, or ignore = true")
         return self
 
+    def fits(self, name: str) -> bool:
+        """Tell whether it is about a metric: by its very name, which may look like a pattern, or by the pattern."""
+        return name == self.match or fnmatchcase(name, self.match)
 
-class GateSettings(_Table):
-    """How a gate decides; ``gate.toml`` explains the keys."""
+
+class _Keys(_Table):
+    """What a user may set."""
 
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
     resamples: Annotated[int, Field(ge=100, le=100_000)] = 2000
     seed: Annotated[int, Field(ge=0)] = 20240918
     undecided: Literal["fail", "pass"] = "fail"
     least_smears: Annotated[int, Field(ge=1)] = 20
+    most_missing: Annotated[float, Field(ge=0, le=1)] = 0.1
     metric: tuple[Rule, ...] = ()
 
+
+class GateSettings(_Keys):
+    """How a gate decides; ``gate.toml`` explains the keys.
+
+    Attributes
+    ----------
+    metric : tuple of Rule
+        A user's own.
+    shipped : tuple of Rule
+        Looked through after these.
+    """
+
+    shipped: tuple[Rule, ...] = ()
+
     def rule_for(self, name: str) -> Rule | None:
-        """Return the first rule whose pattern fits a metric's name; None where none does, or it is ignored."""
-        found = next((rule for rule in self.metric if fnmatchcase(name, rule.match)), None)
+        """Return the first rule that fits a metric's name; None where none does, or it is ignored."""
+        found = next((rule for rule in (*self.metric, *self.shipped) if rule.fits(name)), None)
         return None if found is None or found.ignore else found
+
+    def top_keys(self) -> dict[str, Any]:
+        """Return everything but the rules, JSON-ready."""
+        return self.model_dump(exclude={"metric", "shipped"})
 
 
 def load_settings(own: str | os.PathLike[str] | Mapping[str, Any] | None = None) -> GateSettings:
@@ -74,13 +98,11 @@ def load_settings(own: str | os.PathLike[str] | Mapping[str, Any] | None = None)
         If the file cannot be read, or a key or value is impossible.
     """
     shipped = tomllib.loads((files("hemato_lab.agreement.gate") / SHIPPED).read_text(encoding="utf-8"))
-    if own is None:
-        return _validated(shipped, SHIPPED)
+    rules = _validated(shipped, SHIPPED).metric
     subject = "settings" if isinstance(own, Mapping) else str(own)
-    document = dict(own) if isinstance(own, Mapping) else _read(Path(own))
-    before = _validated(document, subject)  # first alone, so that a message names the user's own tables
-    merged = {**shipped, **document, "metric": [*before.metric, *_validated(shipped, SHIPPED).metric]}
-    return _validated(merged, subject)
+    document = {} if own is None else dict(own) if isinstance(own, Mapping) else _read(Path(own))
+    keys = _validated({**shipped, "metric": [], **document}, subject)
+    return GateSettings(**dict(keys), shipped=rules)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -92,9 +114,9 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"is not TOML: {error}", subject=str(path), hint=_HINT) from error
 
 
-def _validated(document: Mapping[str, Any], subject: str) -> GateSettings:
+def _validated(document: Mapping[str, Any], subject: str) -> _Keys:
     try:
-        return GateSettings.model_validate(document)
+        return _Keys.model_validate(document)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part + 1) if isinstance(part, int) else part for part in first["loc"])

@@ -5,18 +5,48 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
+from hemato_lab.agreement.gate.changes import ALONE, EXACT, SINGLE
 from hemato_lab.agreement.gate.model import FAIL, PASS, Decision
 
 if TYPE_CHECKING:
-    from hemato_lab.agreement.gate.model import MetricVerdict
+    from collections.abc import Sequence
+
+    from hemato_lab.agreement.gate.model import MetricVerdict, PairedMetric
     from hemato_lab.agreement.gate.settings import GateSettings
 
-_VERBS: Final[dict[Decision, str]] = {"pass": "passes", "fail": "fails", "undecided": "is undecided"}
+VERBS: Final[dict[Decision, str]] = {"pass": "passes", "fail": "fails", "undecided": "is undecided"}
 
 
-def reason_of(verdict: MetricVerdict, settings: GateSettings) -> str:
-    """Return what changed, by how much, and why this decides so, in one or two sentences."""
-    return " ".join(filter(None, (_what(verdict, settings), _why(verdict, settings), _where(verdict))))
+def reason_of(verdict: MetricVerdict, settings: GateSettings, *, identical: bool = False) -> str:
+    """Return what changed, by how much, and why this decides so, in one to four sentences.
+
+    Parameters
+    ----------
+    verdict : MetricVerdict
+    settings : GateSettings
+    identical : bool
+        Whether nothing at all differs between the two runs.
+    """
+    if identical and verdict.decision == PASS:
+        level_now = level(verdict, verdict.current)
+        return f"{verdict.name} passes: nothing differs between the two runs, no value and no cell ({level_now})."
+    parts = (_what(verdict, settings), _why(verdict, settings), _missing(verdict), _where(verdict))
+    return " ".join(filter(None, parts))
+
+
+def too_many_missing(metric: PairedMetric, settings: GateSettings) -> str:
+    """Return why a figure that too many smears state in one run only cannot pass; empty if it can."""
+    missing = len(metric.missing)
+    every = len(metric) + missing
+    if missing <= settings.most_missing * every:
+        return ""
+    return f"{missing} of {every} smears state it in one run only, {100 * settings.most_missing:g} % at most may"
+
+
+def unused_rules(names: Sequence[str], settings: GateSettings) -> tuple[str, ...]:
+    """Return a caution for each of the user's own rules that is about no metric."""
+    unused = [rule.match for rule in settings.metric if not any(map(rule.fits, names))]
+    return tuple(f"The settings have a table for {match!r}, which fits no metric." for match in unused)
 
 
 def few_smears(groups: int, settings: GateSettings) -> tuple[str, ...]:
@@ -63,7 +93,8 @@ def tolerated(verdict: MetricVerdict) -> str:
 
 def number(value: float) -> str:
     """Return a number with as many digits as people want."""
-    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    size = abs(value)
+    return f"{value:.0f}" if 1000 <= size < 1e6 else f"{value:.4g}" if size >= 1e6 else f"{value:.3g}"
 
 
 def _bare(verdict: MetricVerdict, value: float, *, signed: bool) -> str:
@@ -79,7 +110,7 @@ def _unit(verdict: MetricVerdict) -> str:
 
 
 def _what(verdict: MetricVerdict, settings: GateSettings) -> str:
-    verb = _VERBS[verdict.decision]
+    verb = VERBS[verdict.decision]
     change, smears = verdict.judged.value, f"{verdict.smears} smear{'s' if verdict.smears != 1 else ''}"
     if not verdict.smears:
         return f"{verdict.name} {verb}: no smear has it in both runs."
@@ -89,27 +120,48 @@ def _what(verdict: MetricVerdict, settings: GateSettings) -> str:
     if change != 0:
         moved = f"{'fell' if change < 0 else 'rose'} by {amount(verdict, abs(change))}"
     means = f"from {level(verdict, verdict.baseline)} to {level(verdict, verdict.current)} on average of {smears}"
-    limits = f"{100 * settings.confidence:g} % limits of the change {interval(verdict)}"
-    if verdict.groups < settings.least_smears:
-        limits = f"single smears changed by {interval(verdict)}"
-    return f"{verdict.name} {verb}: it {moved}, {means} ({limits}); {tolerated(verdict)} is tolerated."
+    return (
+        f"{verdict.name} {verb}: it {moved}, {means} ({_limits(verdict, settings)}); {tolerated(verdict)} is tolerated."
+    )
+
+
+def _limits(verdict: MetricVerdict, settings: GateSettings) -> str:
+    if verdict.judged.method == ALONE:
+        return "judged in these smears only"
+    if verdict.judged.method == SINGLE:
+        return f"single smears changed by {interval(verdict)}"
+    return f"{100 * settings.confidence:g} % limits of the change {interval(verdict)}"
 
 
 def _why(verdict: MetricVerdict, settings: GateSettings) -> str:
     if verdict.decision in {PASS, FAIL}:
         return ""
-    if verdict.groups < settings.least_smears:
+    if verdict.doubt:
+        return f"It cannot pass: {verdict.doubt}."
+    if verdict.judged.method == SINGLE:
         return f"With fewer than {settings.least_smears} independent smears every single one has to keep that."
-    return f"The limits do not exclude more than that{_enough(verdict)}."
+    few = ""
+    if verdict.judged.method == EXACT:
+        few = f": what {verdict.groups} independent smears do not show may still be in others"
+    return f"The limits do not exclude more than that{few}{_enough(verdict)}."
+
+
+def _missing(verdict: MetricVerdict) -> str:
+    """Return how many smears dropped out, where that is not the reason anyhow."""
+    if not verdict.missing or (verdict.doubt and verdict.decision not in {PASS, FAIL}):
+        return ""
+    state = "1 smear states" if verdict.missing == 1 else f"{verdict.missing} smears state"
+    return f"{state} it in one run only and {'is' if verdict.missing == 1 else 'are'} left out."
 
 
 def _enough(verdict: MetricVerdict) -> str:
     """Return about how many smears would decide it, if the change stays what it is."""
     judged, worse = verdict.judged, verdict.rule.worse
     ways = {"lower": (-1,), "higher": (1,), "any": (-1, 1)}[worse]
+    power = 1 if judged.method == EXACT else 2
     halves = {-1: judged.value - judged.low, 1: judged.high - judged.value}
     needed = [
-        verdict.groups * (halves[way] / (verdict.tolerance - way * judged.value)) ** 2
+        verdict.groups * (halves[way] / (verdict.tolerance - way * judged.value)) ** power
         for way in ways
         if verdict.tolerance > way * judged.value
     ]

@@ -20,7 +20,7 @@ def test_the_file_that_ships_is_used_as_it_is():
 
 
 def test_every_table_that_ships_says_why():
-    assert all(rule.why or rule.ignore for rule in load_settings().metric)
+    assert all(rule.why or rule.ignore for rule in load_settings().shipped)
 
 
 def test_a_users_tables_come_first_and_keys_replace(tmp_path):
@@ -70,3 +70,21 @@ def test_a_file_that_is_not_there_or_no_text_is_refused(tmp_path):
     (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match="is not TOML"):
         load_settings(tmp_path / "bytes.toml")
+
+
+def test_a_name_that_looks_like_a_pattern_means_itself():
+    settings = load_settings({"metric": [{"match": "count:a[b]", "ignore": True}]})
+    assert settings.rule_for("count:a[b]") is None
+    assert settings.rule_for("count:ab") is None, "the pattern fits, too"
+    assert settings.rule_for("count:ac") is not None
+
+
+def test_a_user_cannot_replace_the_list_that_ships():
+    with pytest.raises(ConfigError, match="shipped: Extra inputs"):
+        load_settings({"shipped": []})
+
+
+def test_what_is_about_these_smears_only_is_so_by_the_file_that_ships():
+    settings = load_settings()
+    found = {rule.match for rule in settings.shipped if rule.these_smears_only}
+    assert found == {"smears analysed", "values stated", "fields"}
