@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from hemato_lab.analysis.tables import Table
+from hemato_lab.batch.comparing import REFERENCE_COMPARISON, REMOTE_COMPARISON
 from hemato_lab.batch.folders import COMPARISON_FILE, REFERENCE_FILE, smear_folder
-from hemato_lab.batch.model import DONE
+from hemato_lab.batch.model import DONE, LOCAL_STAGE
+from hemato_lab.batch.remote import REMOTE_STAGE
 from hemato_lab.comparison.pooling import PairedSmear, Pooled, pool
 from hemato_lab.errors import JournalError
 from hemato_lab.export.csv import harmless
@@ -23,6 +25,11 @@ if TYPE_CHECKING:
 
 READINGS: Final = {COMPARISON_FILE: "remote reading", REFERENCE_FILE: "reference"}
 """File of a comparison in a smear's folder, and with what it compares."""
+_STAGES: Final = {
+    COMPARISON_FILE: (LOCAL_STAGE, REMOTE_STAGE, REMOTE_COMPARISON),
+    REFERENCE_FILE: (LOCAL_STAGE, REFERENCE_COMPARISON),
+}
+"""Stages that a comparison is of."""
 TABLE_FILES: Final = {reading: f"agreement_with_{reading.replace(' ', '_')}.csv" for reading in READINGS.values()}
 """Reading and the file with all figures of the agreement with it."""
 LEAST_DRAWN: Final = 3
@@ -84,8 +91,11 @@ def _paired(outcome: Outcome, out: Path, file: str) -> PairedSmear:
 
 
 def is_compared(outcome: Outcome, file: str) -> bool:
-    """Tell whether a smear has a comparison that is of this run: a failure leaves earlier ones in place."""
-    return outcome.state == DONE and file in outcome.files
+    """Tell whether a smear has a comparison that is of this run: a failure leaves earlier ones in place.
+
+    A failure in another stage, as of the remote reading, says nothing about the comparison with a reference.
+    """
+    return file in outcome.files and all(outcome.stages.get(one, outcome.state) == DONE for one in _STAGES[file])
 
 
 def read_comparison(path: Path) -> Mapping[str, Any]:
@@ -132,7 +142,7 @@ def names_of(agreement: Agreement) -> Table:
     names, patients = agreement.pooled.names, agreement.pooled.patients
     rows = (
         ("smears compared", f"{agreement.pooled.smears:,}"),
-        ("places that at least one lists", f"{int(names.table.sum()):,}"),
+        ("cells that both list", f"{names.cells:,}"),
         ("same name", _text(names.agreement)),
         ("Cohen's kappa", _text(names.kappa)),
     )

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hemato_lab.agreement import DEFAULT_GATE
 from hemato_lab.agreement.matching import match_cells
-from hemato_lab.detections import Detections
-from hemato_lab.errors import UnreadableInputError
+from hemato_lab.comparison.results_folder import CellTable, read_cells
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
-_TEXTS: Final = ("field_name", "field", "name")
-_NUMBERS: Final = ("x", "y", "radius")
+    from hemato_lab.comparison.listing import Listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,64 +50,37 @@ def count_kept(baseline: Path, current: Path, rbc_diameter_px: float | None) -> 
     ------
     UnreadableInputError
         If a table cannot be read.
+    ReportFormatError
+        If it is no table of cells.
     ConfigError
         If the cells lie too close together for their size.
     """
-    first, second = _on_same_fields(_read(baseline), _read(current))
+    first, second = _on_same_fields(read_cells(baseline), read_cells(current))
     if not len(first) or not len(second):
         return KeptCells(len(first), len(second), 0, 0)
-    diameter = rbc_diameter_px or 2 * float(np.median(first["radius"]))
+    radii = first.radius[np.isfinite(first.radius)]
+    diameter = rbc_diameter_px or (2 * float(np.median(radii)) if len(radii) else np.nan)
     matching = match_cells(first, second, rbc_radius_px=diameter / 2, gate=DEFAULT_GATE)
     same = first["name"][matching.first] == second["name"][matching.second]
     return KeptCells(len(first), len(second), len(matching), int(same.sum()))
 
 
-@dataclass(frozen=True, slots=True)
-class _Cells:
-    """The columns of a table that matter here; one text or number a cell."""
-
-    field_name: tuple[str, ...]
-    field: tuple[str, ...]
-    name: tuple[str, ...]
-    numbers: dict[str, NDArray[np.float64]]
-
-    @property
-    def names_are_distinct(self) -> bool:
-        """Whether no two fields have the same name."""
-        return len({*zip(self.field_name, self.field, strict=True)}) == len({*self.field_name})
-
-
-def _read(path: Path) -> _Cells:
-    hint = "analyse the smear again"
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.reader(stream, strict=True)
-            head = next(reader, [])
-            texts, numbers = ([head.index(name) for name in columns] for columns in (_TEXTS, _NUMBERS))
-            rows = [row for row in reader if row]
-        field_names, fields, names = (tuple(row[place] for row in rows) for place in texts)
-        values = [np.array([row[place] for row in rows], dtype=np.float64) for place in numbers]
-    except OSError as error:
-        raise UnreadableInputError(f"cannot be read: {error.strerror}", subject=str(path), hint=hint) from error
-    except (UnicodeDecodeError, csv.Error, ValueError, IndexError) as error:
-        raise UnreadableInputError(f"is no table of cells: {error}", subject=str(path), hint=hint) from error
-    return _Cells(field_names, fields, names, dict(zip(_NUMBERS, values, strict=True)))
-
-
-def _on_same_fields(first: _Cells, second: _Cells) -> tuple[Detections, Detections]:
+def _on_same_fields(first: CellTable, second: CellTable) -> tuple[Listed, Listed]:
     """Return both tables with the same numbers for the same fields: by their names where these are distinct."""
-    named = first.names_are_distinct and second.names_are_distinct
-    fields = [one.field_name if named else one.field for one in (first, second)]
+    named = _names_are_distinct(first) and _names_are_distinct(second)
+    fields: list[list[str]] = [
+        list(one.field_names) if named else list(map(str, one.cells.file.tolist())) for one in (first, second)
+    ]
     numbers = {field: number for number, field in enumerate(dict.fromkeys(fields[0] + fields[1]))}
     one, other = (
-        Detections(
-            {
-                "field": np.array([numbers[field] for field in listed], dtype=np.int32),
-                **cells.numbers,
-                "name": np.array(cells.name, dtype=np.str_),
-                "score": np.ones(len(listed)),
-            }
-        )
-        for cells, listed in zip((first, second), fields, strict=True)
+        replace(table.cells, file=np.array([numbers[field] for field in listed], dtype=np.int64))
+        for table, listed in zip((first, second), fields, strict=True)
     )
     return one, other
+
+
+def _names_are_distinct(table: CellTable) -> bool:
+    """Tell whether every field has a name and no two have the same."""
+    if not all(table.field_names):
+        return False
+    return len({*zip(table.field_names, table.cells.file.tolist(), strict=True)}) == len({*table.field_names})

@@ -42,6 +42,8 @@ def compare(
             show_default=f"{RESULTS_FOLDER}/<first>_and_<second>",
         ),
     ] = None,
+    first_label: Annotated[str, typer.Option(help="What to call the first reading.", show_default="its name")] = "",
+    second_label: Annotated[str, typer.Option(help="What to call the second reading.", show_default="its name")] = "",
     gate: Annotated[
         float, typer.Option(help="Centres of a pair are at most so many red-cell radii apart.")
     ] = DEFAULT_GATE,
@@ -88,6 +90,7 @@ def compare(
         class_aware=class_aware,
         pair_files_by=cast("PairBy", pair_by),
         rbc_diameter_px=rbc_diameter_px,
+        labels=(first_label, second_label),
     )
     if as_json:
         import json

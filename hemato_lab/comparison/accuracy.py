@@ -34,9 +34,15 @@ class Accuracy:
 
     @property
     def f1(self) -> float:
-        """Harmonic mean of both; NaN where either is undefined or both are 0."""
-        both = self.precision.value + self.recall.value
-        return 2 * self.precision.value * self.recall.value / both if both else math.nan
+        """Twice the right cells as a share of those found and those marked; NaN where there is none of either.
+
+        That is the harmonic mean of both figures where both are defined, and 0 where nothing is right.
+        """
+        defined = [one.value for one in (self.precision, self.recall) if one.defined]
+        if not defined:
+            return math.nan
+        both = sum(defined)
+        return 2 * self.precision.value * self.recall.value / both if both else 0.0
 
 
 def accuracy_of(comparison: Comparison) -> Accuracy | None:

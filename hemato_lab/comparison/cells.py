@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
+from hemato_lab.errors import ConfigError
 from hemato_lab.vocabulary import TERMS
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ NOT_LISTED: Final = "not listed"
 """Stands for the name that a reading gives where it lists nothing."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CellComparison:
     """Every place that at least one of two readings lists.
 
@@ -68,8 +69,20 @@ class CellComparison:
         return self.columns[column]
 
     def count(self, state: State) -> int:
-        """Return the number of places in a state."""
+        """Return the number of places in a state.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such state.
+        """
+        if state not in STATES:
+            raise ConfigError(f"there is no state {state!r}", hint=f"use one of {', '.join(STATES)}")
         return int(np.count_nonzero(self.columns["state"] == state))
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{self.count(state)} {state}" for state in STATES)
+        return f"CellComparison({len(self)} places: {counts})"
 
     @property
     def agree(self) -> bool:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from hemato_lab.agreement import DEFAULT_GATE
 from hemato_lab.comparison.diagnoses import compare_diagnoses
@@ -22,7 +25,10 @@ if TYPE_CHECKING:
     from hemato_lab.comparison.pairing import FilePairing, PairBy
     from hemato_lab.comparison.sides import Side, Source
 
-_NO_REPORT = Report("")
+_NO_REPORT: Final = Report("")
+_MISPLACED: Final = "at places that are in no image"
+_MOST_FOLDERS: Final = 4
+_MOST_NAMED: Final = 5
 
 
 def compare(
@@ -53,7 +59,8 @@ def compare(
     rbc_diameter_px : float, optional
         Diameter of a red cell in pixels, where neither side states it.
     labels : pair of str
-        What to call the sides; empty takes their own names.
+        What to call the sides; empty takes their own names. Two of one name are told apart by the folders that they lie
+        in, or as the first and the second.
 
     Returns
     -------
@@ -69,9 +76,10 @@ def compare(
     ConfigError
         If this is nothing that can be compared, or the size of a red cell is not known.
     """
-    sides = side_of(first, labels[0]), side_of(second, labels[1])
+    sides = _told_apart((side_of(first, labels[0]), side_of(second, labels[1])), (first, second), labels)
     pairing = pair_files(sides[0].files, sides[1].files, pair_files_by)
     cells = compare_cells(*sides, pairing, gate=gate, class_aware=class_aware, rbc_diameter_px=rbc_diameter_px)
+    cells = _with_misplaced(cells, sum(side.misplaced for side in sides))
     # Annotations have no report; then there is nothing to compare at its levels.
     both = all(side.report is not None for side in sides)
     reports = [side.report if both and side.report is not None else _NO_REPORT for side in sides]
@@ -85,6 +93,32 @@ def compare(
         compare_narratives(*(report.pathology_report for report in reports)),
         tuple(_remarks(*sides, pairing, cells)),
     )
+
+
+def _told_apart(
+    sides: tuple[Side, Side], sources: tuple[Source | Side, Source | Side], labels: tuple[str, str]
+) -> tuple[Side, Side]:
+    """Return the sides with labels that differ."""
+    if sides[0].label != sides[1].label:
+        return sides
+    named = (f"{sides[0].label} (first)", f"{sides[1].label} (second)")
+    paths = [Path(source).absolute().parts for source in sources if isinstance(source, str | os.PathLike)]
+    if len(paths) == 2 and not any(labels):
+        parts = next((n for n in range(2, _MOST_FOLDERS + 1) if paths[0][-n:] != paths[1][-n:]), 0)
+        named = ("/".join(paths[0][-parts:]), "/".join(paths[1][-parts:])) if parts else named
+    return replace(sides[0], label=named[0]), replace(sides[1], label=named[1])
+
+
+def _with_misplaced(cells: CellComparison, misplaced: int) -> CellComparison:
+    return replace(cells, left_out={**cells.left_out, _MISPLACED: misplaced}) if misplaced else cells
+
+
+def _miscounted(side: Side) -> Iterator[str]:
+    """Yield each finding whose count is not the number of its places (api/DECISIONS.md row 20)."""
+    findings = {} if side.report is None else side.report.morphological_findings
+    for name, finding in findings.items():
+        if finding.number != len(finding.heat_map):
+            yield f"{name} (count {finding.count[:20]}, places {len(finding.heat_map)})"
 
 
 def _remarks(first: Side, second: Side, pairing: FilePairing, cells: CellComparison) -> Iterator[str]:
@@ -102,5 +136,11 @@ def _remarks(first: Side, second: Side, pairing: FilePairing, cells: CellCompari
     if cells.counts_only:
         named = ", ".join(cells.counts_only)
         yield f"compared by number alone, as a report does not say in which image they lie: {named}"
+    for side in (first, second):
+        if unlike := list(_miscounted(side)):
+            listed = ", ".join(unlike[:_MOST_NAMED]) + (", ..." if len(unlike) > _MOST_NAMED else "")
+            yield f"the counts of {side.label} are not the numbers of its places: {listed}"
+    yield from cells.remarks
+    yield from cells.remarks
     for reason, count in cells.left_out.items():
         yield f"not compared: {count} {reason}"

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 _NOT_LOOKED_FOR: Final = "of a name that the other side did not look for there"
 _LEFT_OPEN: Final = "where the annotation leaves open what it is"
 
+_OPEN_AT_ONCE: Final = 64
+"""Open places whose neighbours are held in memory."""
+
 
 @dataclass(frozen=True)
 class Coverage:
@@ -53,11 +56,23 @@ class Coverage:
             return True
         return name in TERMS and any(is_a(name, wider) for wider in names if wider in TERMS)
 
-    def leaves_open(self, file: int, x: float, y: float, rbc_radius_px: float) -> bool:
-        """Tell whether a place lies within one that is left open, or within a red cell's radius of it."""
-        places = self.open_places
-        apart = np.hypot(places.x - x, places.y - y)
-        return bool(np.any((places.file == file) & (apart <= np.fmax(places.radius, rbc_radius_px))))
+    def leaves_open(
+        self, file: int, x: NDArray[np.float64], y: NDArray[np.float64], rbc_radius_px: float
+    ) -> NDArray[np.bool_]:
+        """Tell which places of an image lie within one that is left open, or within a red cell's radius of it."""
+        from scipy.spatial import cKDTree
+
+        places = self.open_places.select(self.open_places.file == file)
+        inside = np.zeros(len(x), dtype=bool)
+        if not len(places) or not len(x):
+            return inside
+        tree = cKDTree(np.stack([x, y], axis=1))
+        centres, reach = np.stack([places.x, places.y], axis=1), np.nan_to_num(np.fmax(places.radius, rbc_radius_px))
+        for start in range(0, len(places), _OPEN_AT_ONCE):
+            some = slice(start, start + _OPEN_AT_ONCE)
+            for near in tree.query_ball_point(centres[some], reach[some]):
+                inside[near] = True
+        return inside
 
 
 def comparable(
@@ -71,11 +86,13 @@ def comparable(
     keep = np.ones(len(columns["state"]), dtype=bool)
     reasons: Counter[str] = Counter()
     for own, other in (("first", second), ("second", first)):
-        for row in np.flatnonzero(columns["state"] == f"{own} only").tolist():
-            file, name = int(columns["file"][row]), str(columns[f"{own}_common"][row])
-            x, y = float(columns[f"{own}_x"][row]), float(columns[f"{own}_y"][row])
-            if not other.looked_for(name, file):
-                keep[row], reasons[_NOT_LOOKED_FOR] = False, reasons[_NOT_LOOKED_FOR] + 1
-            elif len(other.open_places) and other.leaves_open(file, x, y, rbc_radii_px[file]):
-                keep[row], reasons[_LEFT_OPEN] = False, reasons[_LEFT_OPEN] + 1
-    return keep, dict(reasons)
+        alone = columns["state"] == f"{own} only"
+        for file in np.unique(columns["file"][alone]).tolist():
+            rows = np.flatnonzero(alone & (columns["file"] == file))
+            names, inverse = np.unique(columns[f"{own}_common"][rows], return_inverse=True)
+            sought = np.array([other.looked_for(name, file) for name in names.tolist()], dtype=bool)[inverse]
+            x, y = (columns[f"{own}_{axis}"][rows] for axis in ("x", "y"))
+            left_open = sought & other.leaves_open(file, x, y, rbc_radii_px[file])
+            keep[rows] = sought & ~left_open
+            reasons.update({_NOT_LOOKED_FOR: int((~sought).sum()), _LEFT_OPEN: int(left_open.sum())})
+    return keep, {reason: count for reason, count in reasons.items() if count}

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from hemato_lab.comparison.codes import RELATIONS, Relation, category, relation
+from hemato_lab.comparison.codes import Relation, block, category, normalised, relation
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from hemato_lab.report import Diagnosis, Report
 
 PERSISTENCE: Final = 0.9
 """Of the rank-biased overlap: the first ten ranks hold 86 % of its weight (Webber et al. 2010, section 5)."""
+
+_SHARED: Final[dict[Relation, Callable[[str], str]]] = {
+    "same code": normalised,
+    "same category": category,
+    "same block": block,
+}
+"""What two codes of each relation share, from the nearest to the farthest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,20 +140,54 @@ def _candidates(report: Report) -> list[Candidate]:
 
 def _partners(ours: list[Candidate], theirs: list[Candidate]) -> dict[int, tuple[Candidate, Relation]]:
     """Return the counterpart of each of our ranks that has one."""
-    near = []
-    for one in ours:
-        for other in theirs:
-            kind = relation(one.code, other.code)
-            if kind is not None:
-                order = (RELATIONS.index(kind), abs(one.rank - other.rank), one.rank, other.rank)
-                near.append((order, one, other, kind))
     partner: dict[int, tuple[Candidate, Relation]] = {}
     taken: set[int] = set()
-    for _, one, other, kind in sorted(near, key=lambda each: each[0]):
-        if one.rank not in partner and other.rank not in taken:
-            partner[one.rank] = (other, kind)
-            taken.add(other.rank)
+    for kind, shared in _SHARED.items():
+        groups: dict[str, tuple[list[Candidate], list[Candidate]]] = {}
+        for side, free in enumerate(
+            ([one for one in ours if one.rank not in partner], [one for one in theirs if one.rank not in taken])
+        ):
+            for one in free:
+                groups.setdefault(shared(one.code), ([], []))[side].append(one)
+        for key, members in groups.items():
+            for one, other in _nearest_ranks(*members) if key else ():
+                partner[one.rank] = (other, kind)
+                taken.add(other.rank)
     return partner
+
+
+def _nearest_ranks(ours: list[Candidate], theirs: list[Candidate]) -> Iterator[tuple[Candidate, Candidate]]:
+    """Yield pairs, at each step the two whose ranks are nearest of all that are left; of equals the first ranks.
+
+    The nearest two always stand beside each other in the list of both sides by rank, so only neighbours are looked at.
+    """
+    line = sorted(
+        [*((one.rank, 0, one) for one in ours), *((one.rank, 1, one) for one in theirs)], key=lambda at: at[:2]
+    )
+    before, after = [*range(-1, len(line) - 1)], [*range(1, len(line) + 1)]
+    near: list[tuple[int, int, int, int, int]] = []
+
+    def consider(left: int, right: int) -> None:
+        if left >= 0 and right < len(line) and line[left][1] != line[right][1]:
+            ranks = (line[left][0], line[right][0])
+            heapq.heappush(near, (ranks[1] - ranks[0], *(ranks if line[left][1] == 0 else ranks[::-1]), left, right))
+
+    for place in range(len(line) - 1):
+        consider(place, place + 1)
+    gone: set[int] = set()
+    while near:
+        *_, left, right = heapq.heappop(near)
+        if left in gone or right in gone:
+            continue
+        gone |= {left, right}
+        pair = sorted((line[left], line[right]), key=lambda at: at[1])
+        yield pair[0][2], pair[1][2]
+        outer = before[left], after[right]
+        if outer[0] >= 0:
+            after[outer[0]] = outer[1]
+        if outer[1] < len(line):
+            before[outer[1]] = outer[0]
+        consider(*outer)
 
 
 def rank_biased_overlap(first: Sequence[str], second: Sequence[str], *, persistence: float = PERSISTENCE) -> float:
@@ -172,8 +214,20 @@ def rank_biased_overlap(first: Sequence[str], second: Sequence[str], *, persiste
     s, l = len(shorter), len(longer)  # noqa: E741 (the names of the paper)
     if not s:
         return 0.0 if l else math.nan
-    overlap = [len(set(shorter[:depth]) & set(longer[:depth])) for depth in range(l + 1)]
+    overlap = _common_at_each_depth(shorter, longer)
     seen = sum(overlap[depth] / depth * persistence**depth for depth in range(1, l + 1))
     assumed = sum(overlap[s] * (depth - s) / (s * depth) * persistence**depth for depth in range(s + 1, l + 1))
     beyond = ((overlap[l] - overlap[s]) / l + overlap[s] / s) * persistence**l
     return (1 - persistence) / persistence * (seen + assumed) + beyond
+
+
+def _common_at_each_depth(shorter: Sequence[str], longer: Sequence[str]) -> list[int]:
+    """Return how many items the first ranks of both have in common, for 0, 1, 2 and more ranks of the longer."""
+    seen: set[str] = set()
+    common = [0]
+    for depth, item in enumerate(longer):
+        new = {item, *shorter[depth : depth + 1]}
+        twice = sum(one in seen for one in new) + (depth < len(shorter) and len(new) == 1)
+        seen |= new
+        common.append(common[-1] + twice)
+    return common

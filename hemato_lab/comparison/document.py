@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from hemato_lab import __version__
+from hemato_lab.agreement.confusion import share
+from hemato_lab.agreement.estimate import Estimate
+from hemato_lab.agreement.kappa import cohen_kappa, gwet_ac1
 from hemato_lab.comparison.accuracy import accuracy_of
 from hemato_lab.comparison.cells import STATES
+from hemato_lab.comparison.model import MOST_NAMES
 from hemato_lab.report import RESEARCH_USE_NOTICE
 
 if TYPE_CHECKING:
-    from hemato_lab.agreement.estimate import Estimate
     from hemato_lab.comparison.cells import CellComparison
     from hemato_lab.comparison.model import Comparison
     from hemato_lab.comparison.sides import Side
@@ -49,7 +52,7 @@ def summary(comparison: Comparison) -> dict[str, float | None]:
     counts: dict[str, float | None] = {state.replace(" ", "_"): cells.count(state) for state in STATES}
     accuracy = accuracy_of(comparison)
     return counts | {
-        "kappa": _number(comparison.kappa().value.value),
+        "kappa": _number(agreement_of_names(comparison).kappa.value),
         "precision": None if accuracy is None else _number(accuracy.precision.value),
         "recall": None if accuracy is None else _number(accuracy.recall.value),
         "f1": None if accuracy is None else _number(accuracy.f1),
@@ -58,12 +61,37 @@ def summary(comparison: Comparison) -> dict[str, float | None]:
 
 def name_pairs(cells: CellComparison) -> list[tuple[str, str, int]]:
     """Return how many places have a name of the first and a name of the second side, most first."""
-    pairs = np.stack([cells["first_common"], cells["second_common"]], axis=1)
-    if not len(pairs):
+    coded = [np.unique(cells[f"{side}_common"], return_inverse=True) for side in ("first", "second")]
+    (ours, first), (theirs, second) = coded
+    if not len(cells):
         return []
-    found, counts = np.unique(pairs, axis=0, return_counts=True)
-    listed = [(str(one), str(other), int(count)) for (one, other), count in zip(found, counts, strict=True)]
+    found, counts = np.unique(first.astype(np.int64) * len(theirs) + second, return_counts=True)
+    listed = [
+        (str(ours[pair // len(theirs)]), str(theirs[pair % len(theirs)]), count)
+        for pair, count in zip(found.tolist(), counts.tolist(), strict=True)
+    ]
     return sorted(listed, key=lambda each: (-each[2], each[:2]))
+
+
+class NameAgreement(NamedTuple):
+    """How far the names of the cells that both sides list agree."""
+
+    same: Estimate
+    kappa: Estimate
+    ac1: Estimate
+
+
+def agreement_of_names(comparison: Comparison) -> NameAgreement:
+    """Return the figures of the names; of more than `MOST_NAMES` only the share of the same ones."""
+    cells = comparison.cells
+    paired = np.isin(cells["state"], ("matched", "reclassified"))
+    first, second = (cells[f"{side}_common"][paired] for side in ("first", "second"))
+    same = share(int(np.count_nonzero(first == second)), len(first), 0.95)
+    if len({*first.tolist(), *second.tolist()}) > MOST_NAMES:
+        undefined = Estimate(math.nan, method=f"more than {MOST_NAMES} names")
+        return NameAgreement(same, undefined, undefined)
+    table = comparison.confusion()
+    return NameAgreement(same, cohen_kappa(table).value, gwet_ac1(table).value)
 
 
 def _side(side: Side) -> dict[str, Any]:
@@ -80,7 +108,7 @@ def _images(comparison: Comparison) -> dict[str, Any]:
                 "first": ours[pair.first].name,
                 "second": theirs[pair.second].name,
                 "recognised_by": pair.by,
-                "rbc_diameter_px": diameter,
+                "rbc_diameter_px": _number(diameter),
             }
             for pair, name, diameter in zip(pairing.pairs, cells.files, cells.rbc_diameter_px, strict=True)
         ],
@@ -92,13 +120,14 @@ def _images(comparison: Comparison) -> dict[str, Any]:
 def _cells(comparison: Comparison) -> dict[str, Any]:
     cells = comparison.cells
     accuracy = accuracy_of(comparison)
+    names = agreement_of_names(comparison)
     return {
         "gate_in_red_cell_radii": cells.gate,
         "class_aware": cells.class_aware,
         "findings_only": cells.findings_only,
-        "same_name": _estimate(comparison.confusion().agreement),
-        "kappa": _estimate(comparison.kappa().value),
-        "ac1": _estimate(comparison.ac1().value),
+        "same_name": _estimate(names.same),
+        "kappa": _estimate(names.kappa),
+        "ac1": _estimate(names.ac1),
         "precision": None if accuracy is None else _estimate(accuracy.precision),
         "recall": None if accuracy is None else _estimate(accuracy.recall),
         "names": [{"first": one, "second": other, "cells": count} for one, other, count in name_pairs(cells)],

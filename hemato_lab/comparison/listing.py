@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +17,18 @@ if TYPE_CHECKING:
 
 Row = tuple[int, float, float, float, str, float]
 """File, x, y, radius, name and score."""
+FARTHEST_PX: Final = 1e7
+"""No image is wider than this: what lies farther lies in none."""
+LARGEST_RADIUS_PX: Final = 1e5
+LONGEST_NAME: Final = 200
+"""Characters; every row of a table of names takes as much room as the longest."""
+_LEAST_RADIUS_PX: Final = 0.01
 _COLUMNS: Final = ("file", "x", "y", "radius", "name", "score")
+
+
+def sane_radius(radius: float) -> float:
+    """Return a radius in pixels, NaN where it is none that anything in an image could have."""
+    return radius if _LEAST_RADIUS_PX <= radius <= LARGEST_RADIUS_PX else math.nan
 
 
 @dataclass(frozen=True)

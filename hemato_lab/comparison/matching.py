@@ -11,10 +11,10 @@ from hemato_lab.agreement.matching import Matching, match_cells
 from hemato_lab.comparison.cells import NOT_LISTED, CellComparison, State
 from hemato_lab.comparison.coverage import Coverage, comparable
 from hemato_lab.comparison.diameters import red_cell_diameters, unlike_diameters
-from hemato_lab.comparison.naming import common_name
+from hemato_lab.comparison.naming import common_name, left_open
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -65,8 +65,12 @@ def compare_cells(
     ]
     keep, left_out = comparable(columns, covered[0], covered[1], radii)
     beyond = sum(len(listed) - listed.lying_in(own) for listed, own in zip(sides, numbers, strict=True))
+    kept = {name: column[keep] for name, column in columns.items()}
+    remarks = [*_findings_alone((first, second), sides), *left_open(kept)] if findings_only else [*left_open(kept)]
+    if rbc_diameter_px is None:
+        remarks += unlike_diameters(first, second, pairing.pairs)
     return CellComparison(
-        {name: column[keep] for name, column in columns.items()},
+        kept,
         tuple(first.files[pair.first].name or second.files[pair.second].name for pair in pairing.pairs),
         tuple(diameters),
         gate,
@@ -74,8 +78,16 @@ def compare_cells(
         findings_only,
         counted,
         left_out | ({_IN_ONE_SIDE_ALONE: beyond} if beyond else {}),
-        () if rbc_diameter_px is not None else tuple(unlike_diameters(first, second, pairing.pairs)),
+        tuple(remarks),
     )
+
+
+def _findings_alone(sides: Sequence[Side], listed: Sequence[Listed]) -> Iterator[str]:
+    """Yield how much of what a side found is not in what reports list."""
+    for side, own in zip(sides, listed, strict=True):
+        if side.cells is not None and side.cells is not own:
+            listing = f"{len(own)} entries of the {len(side.cells)} cells of {side.label}"
+            yield f"only what reports list was compared: {listing}"
 
 
 def _placed(

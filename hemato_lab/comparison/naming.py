@@ -7,13 +7,19 @@ by the wider name alone, do contradict.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
 
 from hemato_lab.vocabulary import TERMS, is_a
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator, Mapping
 
+    from numpy.typing import NDArray
+
+LEFT_OPEN: Final = ("uncategorised RBC", "unclassified WBC")
+"""Names of cells of which a reading does not say what kind they are."""
 Marked = frozenset[str] | None
 """Names that one side marks wherever they are in an image; None where that is not known."""
 
@@ -50,3 +56,15 @@ def _lies_between(name: str, finer: str, wider: str) -> bool:
 
 def _known(names: Collection[str]) -> list[str]:
     return [name for name in names if name in TERMS]
+
+
+def left_open(columns: Mapping[str, NDArray[Any]]) -> Iterator[str]:
+    """Yield how many of the places that are called differently one side does not name at all."""
+    different = columns["state"] == "reclassified"
+    unnamed = different & (np.isin(columns["first_name"], LEFT_OPEN) ^ np.isin(columns["second_name"], LEFT_OPEN))
+    if unnamed.any():
+        count = int(np.count_nonzero(unnamed))
+        yield (
+            f"of {int(np.count_nonzero(different))} cells that are called differently, one side leaves {count} open "
+            f"({', '.join(LEFT_OPEN)}), as of cells cut by the border or lying on each other"
+        )

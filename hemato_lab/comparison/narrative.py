@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
+from collections import Counter
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -12,11 +13,18 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+Stretch = tuple[bool, slice, slice]
+"""Whether it is equal, and where it is in either text."""
 Change = Literal["equal", "changed", "first only", "second only"]
 _ALIKE: Final = 0.6
 """Two sentences are one that was changed when at least this share of their words is the same."""
 _MOST_COMPARED: Final = 4000
 """Pairs of sentences of one differing stretch that are compared with each other; in longer ones none is."""
+_MOST_WORDS: Final = 200_000
+"""Words of all these pairs; of more none is compared."""
+_MOST_EQUAL: Final = 100_000
+"""Pairs of equal words, or sentences, among which the longest common runs are sought; of more only what both texts
+begin and end with is taken as equal."""
 _HEADING: Final = re.compile(r"[A-Z][A-Z0-9 ,/&()-]*:?")
 _LONGEST_HEADING: Final = 60
 _ITEM: Final = re.compile(r"(?:[-*•]|\d{1,2}[.)])\s")
@@ -96,14 +104,14 @@ def compare_narratives(first: str, second: str) -> NarrativeComparison:
     ours, theirs = sentences_of(first), sentences_of(second)
     if not ours and not theirs:
         return NarrativeComparison()
-    matcher = difflib.SequenceMatcher(None, ours, theirs, autojunk=False)
     changes: list[SentenceChange] = []
-    for kind, a0, a1, b0, b1 in matcher.get_opcodes():
-        if kind == "equal":
-            changes += [SentenceChange("equal", one, one) for one in ours[a0:a1]]
+    stretches = _stretches(ours, theirs)
+    for equal, first_part, second_part in stretches:
+        if equal:
+            changes += [SentenceChange("equal", one, one) for one in ours[first_part]]
         else:
-            changes += _differing(ours[a0:a1], theirs[b0:b1])
-    return NarrativeComparison(tuple(changes), matcher.ratio())
+            changes += _differing(ours[first_part], theirs[second_part])
+    return NarrativeComparison(tuple(changes), _share_equal(stretches, len(ours) + len(theirs)))
 
 
 def sentences_of(text: str) -> list[str]:
@@ -129,13 +137,37 @@ def _paragraphs(text: str) -> Iterator[str]:
         yield " ".join(gathered)
 
 
+def _stretches(ours: Sequence[str], theirs: Sequence[str]) -> list[Stretch]:
+    """Return what is equal and what is not, in order."""
+    often = Counter(theirs)
+    if sum(count * often[one] for one, count in Counter(ours).items()) <= _MOST_EQUAL:
+        codes = difflib.SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes()
+        return [(kind == "equal", slice(a0, a1), slice(b0, b1)) for kind, a0, a1, b0, b1 in codes]
+    shorter = min(len(ours), len(theirs))
+    start = next((at for at in range(shorter) if ours[at] != theirs[at]), shorter)
+    end = next((at for at in range(shorter - start) if ours[-1 - at] != theirs[-1 - at]), shorter - start)
+    ends = len(ours) - end, len(theirs) - end
+    found = [
+        (True, slice(0, start), slice(0, start)),
+        (False, slice(start, ends[0]), slice(start, ends[1])),
+        (True, slice(ends[0], len(ours)), slice(ends[1], len(theirs))),
+    ]
+    return [one for one in found if any(part.stop > part.start for part in one[1:])]
+
+
+def _share_equal(stretches: Sequence[Stretch], size: int) -> float:
+    """Return twice what is equal over the size of both texts."""
+    return 2 * sum(part.stop - part.start for equal, part, _ in stretches if equal) / size if size else 1.0
+
+
 def _differing(ours: Sequence[str], theirs: Sequence[str]) -> list[SentenceChange]:
     """Return a stretch that differs: sentences that were changed as pairs, in order, and the others one by one."""
     changes: list[SentenceChange] = []
     start = 0
-    comparable = len(ours) * len(theirs) <= _MOST_COMPARED
+    words = [one.split() for one in theirs]
+    comparable = _comparable([len(one.split()) for one in ours], [len(other) for other in words])
     for one in ours:
-        partner = _most_alike(one, theirs, start) if comparable else None
+        partner = _most_alike(one.split(), words, start) if comparable else None
         if partner is None:
             changes.append(SentenceChange("first only", one, ""))
             continue
@@ -145,14 +177,24 @@ def _differing(ours: Sequence[str], theirs: Sequence[str]) -> list[SentenceChang
     return [*changes, *(SentenceChange("second only", "", other) for other in theirs[start:])]
 
 
-def _most_alike(one: str, others: Sequence[str], start: int) -> int | None:
+def _comparable(ours: Sequence[int], theirs: Sequence[int]) -> bool:
+    """Tell whether two stretches with these numbers of words are short enough to compare every pair of sentences."""
+    if len(ours) * len(theirs) > _MOST_COMPARED:
+        return False
+    return sum(ours) * len(theirs) + sum(theirs) * len(ours) <= _MOST_WORDS
+
+
+def _most_alike(one: Sequence[str], others: Sequence[Sequence[str]], start: int) -> int | None:
     """Return the place of the sentence that is most like one, from a place on; None where none is alike enough."""
-    matcher = difflib.SequenceMatcher(None, autojunk=False)
-    matcher.set_seq2(one.split())
+    often = Counter(one)
     best, place = _ALIKE, None
     for index in range(start, len(others)):
-        matcher.set_seq1(others[index].split())
-        if matcher.quick_ratio() >= best and (alike := matcher.ratio()) >= best and (place is None or alike > best):
+        size = len(one) + len(others[index])
+        # No order of the words makes more of them equal.
+        if 2 * (often & Counter(others[index])).total() < best * size:
+            continue
+        alike = _share_equal(_stretches(others[index], one), size)
+        if alike >= best and (place is None or alike > best):
             best, place = alike, index
     return place
 
@@ -171,11 +213,11 @@ def _marked(one: SentenceChange) -> str:
         return _tagged(tag, [one.first or one.second])
     before, after = one.first.split(), one.second.split()
     parts = []
-    for kind, a0, a1, b0, b1 in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
-        if kind == "equal":
-            parts.append(escape(" ".join(before[a0:a1])))
+    for equal, first_part, second_part in _stretches(before, after):
+        if equal:
+            parts.append(escape(" ".join(before[first_part])))
         else:
-            parts += [_tagged("del", before[a0:a1]), _tagged("ins", after[b0:b1])]
+            parts += [_tagged("del", before[first_part]), _tagged("ins", after[second_part])]
     return " ".join(part for part in parts if part)
 
 

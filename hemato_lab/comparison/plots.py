@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from hemato_lab.agreement.plots import style
+from hemato_lab.comparison.cells import NOT_LISTED
+from hemato_lab.comparison.document import name_pairs
 from hemato_lab.errors import ConfigError
 from hemato_lab.smear import Scale
 from hemato_lab.vocabulary import RBC
@@ -22,16 +25,19 @@ if TYPE_CHECKING:
 COLOURS: Final = "PuOr"
 """Orange to purple, which every eye tells apart (Brewer, colorbrewer2.org): orange first only, purple second only."""
 _MARKS: Final = {
-    "first only": {"marker": "v", "color": "#B35806", "label": "{first} only"},
-    "second only": {"marker": "^", "color": "#542788", "label": "{second} only"},
+    "first only": {"marker": "v", "color": "#B35806", "label": "in {first} only"},
+    "second only": {"marker": "^", "color": "#542788", "label": "in {second} only"},
     "reclassified": {"marker": "s", "color": "#000000", "label": "called differently"},
 }
 _GRID_DIAMETER_PX: Final = 60.0
 _LEAST_DIAMETER_PX: Final = 4.0
 """Of a red cell in which one could be seen; less is no diameter."""
+_MOST_STEPS: Final = 1000
+"""Of the raster along the longer side of an image; in a wider one each step and the Gaussian are wider."""
 _CELLS_ACROSS: Final = 20
 """What an image is drawn as where its red cells are not known."""
 _MOST_NAMES: Final = 12
+_OTHERS: Final = "other names"
 _LONGEST_LABEL: Final = 28
 
 
@@ -102,7 +108,7 @@ def _places(comparison: Comparison, index: int, state: str) -> tuple[NDArray[np.
 def _density(comparison: Comparison, index: int, size: tuple[int, int]) -> tuple[NDArray[np.float64], float]:
     """Return first only minus second only per mm2 on a raster, and the side of a raster cell in pixels."""
     from hemato_lab.detections import Detections
-    from hemato_lab.statistics.heatmap import heat_map
+    from hemato_lab.statistics.heatmap import BANDWIDTH_UM, CELLS_PER_BANDWIDTH, heat_map
 
     known = _diameter_known(comparison, index)
     diameter = comparison.cells.rbc_diameter_px[index] if known else max(size) / _CELLS_ACROSS
@@ -110,12 +116,14 @@ def _density(comparison: Comparison, index: int, size: tuple[int, int]) -> tuple
     zoom = _GRID_DIAMETER_PX / diameter
     scale = Scale.from_rbc_diameter_px(_GRID_DIAMETER_PX)
     width, height = (max(1, round(side * zoom)) for side in size)
+    narrowest = max(width, height) * scale.um_per_px * CELLS_PER_BANDWIDTH / _MOST_STEPS
+    bandwidth = max(BANDWIDTH_UM, narrowest)
     maps = []
     for state in ("first only", "second only"):
         x, y = ((axis + 0.5) * zoom - 0.5 for axis in _places(comparison, index, state))
         nothing: dict[str, Any] = {"field": np.zeros(len(x)), "radius": np.ones(len(x)), "score": np.ones(len(x))}
         cells = Detections({"x": x, "y": y, "name": np.full(len(x), RBC), **nothing})
-        maps.append(heat_map(cells, (width, height), scale))
+        maps.append(heat_map(cells, (width, height), scale, bandwidth_um=bandwidth))
     return maps[0].per_mm2 - maps[1].per_mm2, maps[0].step_px / zoom
 
 
@@ -154,7 +162,8 @@ def _size(comparison: Comparison, index: int) -> tuple[int, int]:
     for axis in ("x", "y"):
         places = np.concatenate([cells[f"{side}_{axis}"][rows] for side in ("first", "second")])
         farthest = np.nanmax(places) if np.isfinite(places).any() else 0.0
-        reach.append(int(np.ceil(farthest + cells.rbc_diameter_px[index])))
+        margin = cells.rbc_diameter_px[index] if _diameter_known(comparison, index) else 1.0
+        reach.append(int(np.ceil(farthest + margin)))
     return max(1, reach[0]), max(1, reach[1])
 
 
@@ -162,13 +171,18 @@ def _most_frequent(comparison: Comparison) -> Confusion:
     """Return the table of names with the rarest put together, so that every name can be read."""
     from hemato_lab.agreement.confusion import confusion_of
 
-    whole = comparison.confusion()
-    if len(whole.classes) <= _MOST_NAMES:
-        return whole
-    often = whole.counts.sum(axis=0) + whole.counts.sum(axis=1)
-    kept = sorted(np.argsort(-often, kind="stable")[: _MOST_NAMES - 1].tolist())
-    home = np.full(len(whole.classes), len(kept))
-    home[kept] = np.arange(len(kept))
-    counts = np.zeros((len(kept) + 1, len(kept) + 1), dtype=np.int64)
-    np.add.at(counts, (home[:, None], home[None, :]), whole.counts)
-    return confusion_of(counts, [*(whole.classes[index] for index in kept), "other names"], names=whole.names)
+    pairs = [pair for pair in name_pairs(comparison.cells) if NOT_LISTED not in pair[:2]]
+    often: Counter[str] = Counter()
+    for first, second, count in pairs:
+        often.update({first: count})
+        often.update({second: count})
+    known = [name for name in comparison.cells.names() if name in often]
+    kept = known
+    if len(known) > _MOST_NAMES:
+        frequent = set(sorted(known, key=lambda name: -often[name])[: _MOST_NAMES - 1])
+        kept = [*(name for name in known if name in frequent), _OTHERS]
+    home = {name: place for place, name in enumerate(kept)}
+    counts = np.zeros((len(kept), len(kept)), dtype=np.int64)
+    for first, second, count in pairs:
+        counts[home.get(first, -1), home.get(second, -1)] += count
+    return confusion_of(counts, kept, names=comparison.labels)

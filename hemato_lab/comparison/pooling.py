@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from hemato_lab.agreement.bootstrap import RESAMPLES, SEED, draw_groups, group_index, percentile_limits
+from hemato_lab.agreement.bootstrap import RESAMPLES, SEED, draw_in_blocks, group_index, percentile_limits
 from hemato_lab.agreement.confusion import confusion_of
 from hemato_lab.agreement.correlation import Concordance, lin_concordance
 from hemato_lab.agreement.deming import Deming, deming
@@ -21,6 +21,8 @@ from hemato_lab.agreement.differences import BlandAltman, bland_altman
 from hemato_lab.agreement.estimate import Estimate
 from hemato_lab.agreement.passing_bablok import MOST_SAMPLES, PassingBablok, passing_bablok
 from hemato_lab.agreement.units import factor
+from hemato_lab.comparison.cells import NOT_LISTED
+from hemato_lab.comparison.model import MOST_NAMES
 from hemato_lab.errors import ConfigError, UnlikeUnitsError
 
 if TYPE_CHECKING:
@@ -28,12 +30,15 @@ if TYPE_CHECKING:
 
     import pandas as pd
     from numpy.typing import NDArray
+    from scipy.sparse import csr_array
 
     from hemato_lab.agreement.confusion import Confusion
     from hemato_lab.agreement.tabulated import Row
     from hemato_lab.comparison.model import Comparison
 
 _BY_PATIENT: Final = "2.5th and 97.5th percentiles of patients drawn with replacement"
+_MOST_HELD: Final = 4_000_000
+"""Figures held at once."""
 _ONE_PATIENT: Final = "no limits from one patient"
 
 
@@ -120,28 +125,48 @@ class PooledStatistic:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PooledNames:
-    """Agreement of two readers on the names of all cells; where one lists nothing, that is a name of its own.
+    """Agreement of two readers on the names of the cells that both list.
 
     Attributes
     ----------
-    names : tuple of str
-        Every name that either reader gave, sorted.
-    table : array of int, shape (names, names)
-        Places by the first reader's name (rows) and the second's (columns).
+    pairs : mapping of (str, str) to int
+        Cells by the first reader's name and the second's, sorted.
     kappa : Estimate
         Cohen's kappa with limits over patients; NaN where only one name was given.
     agreement : Estimate
-        Share of places with the same name in both, with limits over patients.
+        Share of cells with the same name in both, with limits over patients.
     """
 
-    names: tuple[str, ...]
-    table: NDArray[np.int64]
+    pairs: Mapping[tuple[str, str], int]
     kappa: Estimate
     agreement: Estimate
 
+    @property
+    def cells(self) -> int:
+        """How many cells both list."""
+        return sum(self.pairs.values())
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every name that either reader gave a cell that both list, sorted."""
+        return tuple(sorted({name for pair in self.pairs for name in pair}))
+
     def confusion(self) -> Confusion:
-        """Return the table for everything that can be asked of one: agreement on each name, AC1, a picture."""
-        return confusion_of(self.table, self.names)
+        """Return the table for everything that can be asked of one: agreement on each name, AC1, a picture.
+
+        Raises
+        ------
+        ConfigError
+            If there are more than `hemato_lab.comparison.model.MOST_NAMES` names.
+        """
+        names = self.names
+        if len(names) > MOST_NAMES:
+            raise ConfigError(f"{len(names)} names are too many for a table", hint="see pairs for the single ones")
+        place = {name: index for index, name in enumerate(names)}
+        table = np.zeros((len(names), len(names)), dtype=np.int64)
+        for (first, second), cells in self.pairs.items():
+            table[place[first], place[second]] = cells
+        return confusion_of(table, names)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -216,11 +241,13 @@ def pool(
     Raises
     ------
     ConfigError
-        If there are not as many patients as comparisons.
+        If there are not as many patients as comparisons, or no resample is asked for.
     """
     if patients is not None and len(patients) != len(comparisons):
         problem = f"{len(comparisons)} comparisons have {len(patients)} patients"
         raise ConfigError(problem, hint="name the patient of every smear, or of none")
+    if resamples < 1:
+        raise ConfigError(f"{resamples} resamples are impossible", hint=f"use {RESAMPLES}")
     smears = [_paired(one, "" if patients is None else patients[index]) for index, one in enumerate(comparisons)]
     groups = [f"patient {one.patient}" if one.patient else f"smear {index}" for index, one in enumerate(smears)]
     keys = dict.fromkeys(key for one in smears for key in one.statistics)
@@ -261,36 +288,78 @@ def _pooled_statistic(key: str, smears: Sequence[PairedSmear]) -> PooledStatisti
 
 
 def _pooled_names(smears: Sequence[PairedSmear], groups: Sequence[str], resamples: int, seed: int) -> PooledNames:
-    """Return the table of all cells, and kappa from the tables of patients drawn with replacement."""
-    names = tuple(sorted({name for one in smears for pair in one.names for name in pair}))
-    place = {name: index for index, name in enumerate(names)}
+    """Return the pairs of names of all cells, and kappa from those of patients drawn with replacement."""
+    whole: Counter[tuple[str, str]] = Counter()
+    for one in smears:
+        whole.update({pair: cells for pair, cells in one.names.items() if NOT_LISTED not in pair})
+    pairs = sorted(whole)
+    kappa_of = _Kappa(pairs)
     index, count = group_index(groups)
-    tables = np.zeros((count, len(names), len(names)))
-    for group, one in zip(index, smears, strict=True):
-        for (first, second), cells in Counter(one.names).items():
-            tables[group, place[first], place[second]] += cells
-    whole = tables.sum(axis=0)
-    observed, kappa = (float(figure) for figure in _kappa(whole))
-    if count:
-        drawn = np.tensordot(draw_groups(count, resamples=resamples, seed=seed), tables, axes=1)
-        shares, kappas = _kappa(drawn)
-        limits = percentile_limits({"kappa": kappas, "agreement": shares}, count)
-    else:
-        limits = {"kappa": None, "agreement": None}
-    return PooledNames(
-        names, whole.astype(np.int64), _limited(kappa, limits["kappa"]), _limited(observed, limits["agreement"])
+    by_patient = _cells_by_patient(smears, index, count, pairs)
+    observed, kappa = (
+        float(figure[0]) for figure in kappa_of(np.array([[whole[pair] for pair in pairs]], dtype=float))
     )
+    limits: dict[str, tuple[float, float] | None] = {"kappa": None, "agreement": None}
+    if count > 1 and pairs:
+        # The blocks that are drawn are small enough for patients; for pairs and names they may have to be smaller.
+        step = max(1, _MOST_HELD // max(len(pairs), len(kappa_of.names)))
+        drawn = [
+            kappa_of(np.asarray(block[start : start + step] @ by_patient))
+            for block in draw_in_blocks(count, resamples=resamples, seed=seed)
+            for start in range(0, len(block), step)
+        ]
+        shares, kappas = (np.concatenate(figures) for figures in zip(*drawn, strict=True))
+        limits = percentile_limits({"kappa": kappas, "agreement": shares}, count)
+    counts = {pair: whole[pair] for pair in pairs}
+    return PooledNames(counts, _limited(kappa, limits["kappa"]), _limited(observed, limits["agreement"]))
+
+
+def _cells_by_patient(
+    smears: Sequence[PairedSmear], index: NDArray[np.intp], patients: int, pairs: Sequence[tuple[str, str]]
+) -> csr_array:
+    """Return how many cells each patient has of each pair of names: few of all pairs, so only these are held."""
+    from scipy.sparse import csr_array
+
+    place = {pair: number for number, pair in enumerate(pairs)}
+    entries = [
+        (cells, int(patient), place[pair])
+        for patient, one in zip(index, smears, strict=True)
+        for pair, cells in one.names.items()
+        if pair in place
+    ]
+    cells, rows, columns = zip(*entries, strict=True) if entries else ((), (), ())
+    found = np.array(cells, dtype=np.float64), (np.array(rows, dtype=np.intp), np.array(columns, dtype=np.intp))
+    return csr_array(found, shape=(patients, len(pairs)))
 
 
 def _limited(value: float, limits: tuple[float, float] | None) -> Estimate:
     return Estimate(value, method=_ONE_PATIENT) if limits is None else Estimate(value, *limits, method=_BY_PATIENT)
 
 
-def _kappa(tables: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the share on the diagonal and Cohen's kappa of tables, shape (..., names, names); NaN where undefined."""
-    total = tables.sum(axis=(-2, -1))
-    safe = np.where(total > 0, total, math.nan)
-    observed = np.trace(tables, axis1=-2, axis2=-1) / safe
-    expected = (tables.sum(axis=-1) * tables.sum(axis=-2)).sum(axis=-1) / safe**2
-    room = np.where(expected < 1, 1 - expected, math.nan)
-    return observed, (observed - expected) / room
+class _Kappa:
+    """Cohen's kappa of many tables that share their pairs of names, without the tables."""
+
+    def __init__(self, pairs: Sequence[tuple[str, str]]) -> None:
+        from scipy.sparse import csr_array
+
+        self.names = sorted({name for pair in pairs for name in pair})
+        place = {name: number for number, name in enumerate(self.names)}
+        self._same = np.array([first == second for first, second in pairs], dtype=np.float64)
+        rows = np.arange(len(pairs))
+        self._sides = [
+            csr_array(
+                (np.ones(len(pairs)), (rows, np.array([place[pair[side]] for pair in pairs], dtype=np.intp))),
+                shape=(len(pairs), len(self.names)),
+            )
+            for side in (0, 1)
+        ]
+
+    def __call__(self, counts: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the share of the same names and kappa of counts, shape (tables, pairs); NaN where undefined."""
+        total = counts.sum(axis=1)
+        safe = np.where(total > 0, total, math.nan)
+        observed = counts @ self._same / safe
+        first, second = (np.asarray(counts @ side) for side in self._sides)
+        expected = (first * second).sum(axis=1) / safe**2
+        room = np.where(expected < 1, 1 - expected, math.nan)
+        return observed, (observed - expected) / room

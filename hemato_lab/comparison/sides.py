@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -15,12 +14,12 @@ import numpy as np
 from hemato_lab.analysis import Analysis
 from hemato_lab.api import RemoteStudy
 from hemato_lab.api.study_document import is_study_document, read_study
-from hemato_lab.comparison.listing import Listed, Row
+from hemato_lab.comparison.listing import FARTHEST_PX, LARGEST_RADIUS_PX, LONGEST_NAME, Listed, Row, sane_radius
 from hemato_lab.comparison.results_folder import CELLS_FILE, REPORT_FILE, read_bytes, read_cells, read_report
 from hemato_lab.errors import ConfigError, ReportFormatError
 from hemato_lab.evaluation.dataset import ANNOTATIONS_FILE, DetectionSet, read_dataset
 from hemato_lab.report import Report
-from hemato_lab.report.document import number_of
+from hemato_lab.report.document import number_of, parse
 from hemato_lab.vocabulary import PLATELET, RBC, TERMS, WBC, detector_class
 
 if TYPE_CHECKING:
@@ -31,6 +30,8 @@ UNREMARKABLE: Final = frozenset(
     {RBC, WBC, PLATELET, "normal RBC", "uncategorised RBC", "uninfected RBC", "unclassified WBC", "benign"}
 )
 """Names that a report does not list one by one."""
+_LEAST_DIAMETER_PX: Final = 1.0
+"""Of a red cell; less is no diameter of anything that can be seen."""
 Source = Analysis | Report | RemoteStudy | DetectionSet | str | os.PathLike[str]
 """What can be compared."""
 
@@ -77,6 +78,8 @@ class Side:
         By finding, entries that name no file (api/DECISIONS.md row 18): their counts can be compared, not their places.
     report : Report or None
         None for annotations.
+    misplaced : int
+        Entries of the report at places that are in no image.
     ignored : Listed
         What was marked as neither one thing nor the other.
     analysis : Analysis or None
@@ -90,6 +93,7 @@ class Side:
     cells: Listed | None = None
     unplaced: Mapping[str, int] = field(default_factory=dict)
     report: Report | None = None
+    misplaced: int = 0
     ignored: Listed = field(default_factory=lambda: Listed.of_rows(()))
     analysis: Analysis | None = field(default=None, repr=False)
 
@@ -156,10 +160,7 @@ def _of_path(path: Path, label: str) -> Side:
         problem = f"holds neither {REPORT_FILE} nor {ANNOTATIONS_FILE}"
         raise ConfigError(problem, subject=str(path), hint="analyse its images first, then compare the analysis")
     text = read_bytes(path)
-    try:
-        document = json.loads(text)
-    except ValueError:
-        document = None  # the reader of reports says what is wrong with it
+    document = parse(text)
     if isinstance(document, dict) and {"images", "annotations"} <= document.keys():
         return _of_folder(path.parent, label)
     name = label or "/".join(path.parts[-2:])
@@ -173,7 +174,7 @@ def _of_results(folder: Path, label: str) -> Side:
     side = _of_report(read_report(folder / REPORT_FILE), label)
     if not (folder / CELLS_FILE).is_file():
         return side
-    cells = read_cells(folder / CELLS_FILE)
+    cells = read_cells(folder / CELLS_FILE).cells
     if len(cells) and cells.file.max() >= len(side.files):
         problem = f"has cells in field {cells.file.max()}, and the report beside it lists {len(side.files)} files"
         raise ReportFormatError(problem, subject=str(folder / CELLS_FILE), hint="analyse the smear again")
@@ -191,15 +192,16 @@ def _of_analysis(analysis: Analysis, label: str) -> Side:
     scale = analysis.smear.scale
     diameter = None if scale is None else scale.rbc_diameter_px
     files = tuple(SideFile(one.name, frozenset({one.file_id}), diameter) for one in analysis.smear.fields)
-    findings, unplaced = _findings(analysis.report, files)
+    placed = _Placed.of(analysis.report, files)
     return Side(
         label or analysis.smear.name,
         "analysis",
         files,
-        findings,
+        placed.findings,
         Listed.of_detections(analysis.detections),
-        unplaced,
+        placed.unplaced,
         analysis.report,
+        placed.misplaced,
         analysis=analysis,
     )
 
@@ -209,8 +211,8 @@ def _of_report(report: Report, label: str) -> Side:
     files = tuple(
         SideFile(names.get(file_id, ""), frozenset({file_id}), _stated_diameter(report)) for file_id in report.file_ids
     )
-    findings, unplaced = _findings(report, files)
-    return Side(label, "report", files, findings, None, unplaced, report)
+    placed = _Placed.of(report, files)
+    return Side(label, "report", files, placed.findings, None, placed.unplaced, report, placed.misplaced)
 
 
 def _of_remote_study(study: RemoteStudy, label: str) -> Side:
@@ -219,9 +221,10 @@ def _of_remote_study(study: RemoteStudy, label: str) -> Side:
     known = frozenset[str]().union(*(one.ids for one in files))
     # Files that the report names and nobody sent from here keep what is known of them.
     files += [SideFile("", frozenset({one}), diameter) for one in study.report.file_ids if one not in known]
-    findings, unplaced = _findings(study.report, files)
+    placed = _Placed.of(study.report, files)
     name = label or f"study {study.pbs_study_id}"
-    return Side(name, "remote study", tuple(files), findings, None, unplaced, study.report)
+    report = study.report
+    return Side(name, "remote study", tuple(files), placed.findings, None, placed.unplaced, report, placed.misplaced)
 
 
 def _of_annotations(dataset: DetectionSet, label: str) -> Side:
@@ -250,22 +253,41 @@ def _content_id(path: Path) -> frozenset[str]:
         return frozenset()
 
 
-def _findings(report: Report, files: Sequence[SideFile]) -> tuple[Listed, dict[str, int]]:
-    """Return what the report places in its files, and by name how many entries it places nowhere."""
-    homes: dict[str, list[int]] = {}
-    for number, one in enumerate(files):
-        for file_id in one.ids:
-            homes.setdefault(file_id, []).append(number)
-    rows: list[Row] = []
-    unplaced: Counter[str] = Counter()
-    for name, finding in report.morphological_findings.items():
-        for entry in finding.heat_map:
-            home = homes.get(entry.file_id, []) if entry.file_id is not None else list(range(len(files)))
-            if len(home) == 1:
-                rows.append((home[0], *entry.center, entry.radius, name, np.nan))
-            else:
-                unplaced[name] += 1
-    return Listed.of_rows(rows), dict(unplaced)
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """What a report places in its files, and by name how many entries it places nowhere, and how many in no image."""
+
+    findings: Listed
+    unplaced: dict[str, int]
+    misplaced: int
+
+    @classmethod
+    def of(cls, report: Report, files: Sequence[SideFile]) -> _Placed:
+        homes: dict[str, list[int]] = {}
+        for number, one in enumerate(files):
+            for file_id in one.ids:
+                homes.setdefault(file_id, []).append(number)
+        everywhere = list(range(len(files)))
+        rows: list[Row] = []
+        unplaced: Counter[str] = Counter()
+        misplaced = 0
+        for name, finding in report.morphological_findings.items():
+            _check_name(name)
+            for entry in finding.heat_map:
+                home = homes.get(entry.file_id, []) if entry.file_id is not None else everywhere
+                if not all(abs(axis) <= FARTHEST_PX for axis in entry.center):
+                    misplaced += 1
+                elif len(home) == 1:
+                    rows.append((home[0], *entry.center, sane_radius(entry.radius), name, np.nan))
+                else:
+                    unplaced[name] += 1
+        return cls(Listed.of_rows(rows), dict(unplaced), misplaced)
+
+
+def _check_name(name: str) -> None:
+    if len(name) > LONGEST_NAME:
+        problem = f"has a finding with a name of {len(name)} characters, {name[:20]!r} and so on"
+        raise ReportFormatError(problem, subject="report", hint="ask who wrote the report")
 
 
 def _inputs(report: Report) -> Iterable[Mapping[str, Any]]:
@@ -279,7 +301,7 @@ def _stated_diameter(report: Report) -> float | None:
     provenance = report.extension.get("provenance", {})
     scale = provenance.get("scale") if isinstance(provenance, dict) else None
     stated = number_of(scale.get("rbc_diameter_px")) if isinstance(scale, dict) else None
-    return stated if stated is not None and stated > 0 else None
+    return stated if stated is not None and _LEAST_DIAMETER_PX <= stated <= 2 * LARGEST_RADIUS_PX else None
 
 
 def assessed_names(report: Report) -> frozenset[str]:
@@ -293,5 +315,5 @@ def listed_diameter(listed: Listed) -> float | None:
     """Return the median diameter of the red cells that a reading lists, None where it lists none."""
     red = [detector_class(name) == RBC if name in TERMS else False for name in listed.name.tolist()]
     radii = listed.radius[np.array(red, dtype=bool)] if red else np.empty(0)
-    radii = radii[np.isfinite(radii) & (radii > 0)]
+    radii = radii[np.isfinite(radii) & (radii >= _LEAST_DIAMETER_PX / 2)]
     return 2 * float(np.median(radii)) if len(radii) else None

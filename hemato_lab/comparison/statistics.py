@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
+from decimal import Decimal
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
-from hemato_lab.agreement.units import factor
+from hemato_lab.agreement.units import exact_factor
 from hemato_lab.errors import UnlikeUnitsError
 
 if TYPE_CHECKING:
     from hemato_lab.report import FeatureStatistic, Report
 
 Limits = tuple[float, float]
+_LONGEST_NUMBER: Final = 40
+_EXACT: Final = (1e-30, 1e30)
+"""Numbers that are read to their last digit; of others the nearest float is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +34,15 @@ class Reading:
         None where the text is no number, as ``not assessed``.
     limits : (low, high) or None
         95 % limits in the same unit, None where the report states none.
+    stated : bool
+        Whether the report has the statistic.
     """
 
     text: str = ""
     unit: str = ""
     value: float | None = None
     limits: Limits | None = None
+    stated: bool = True
 
     @classmethod
     def of(cls, statistic: FeatureStatistic) -> Reading:
@@ -42,14 +51,28 @@ class Reading:
         value = None if number is None else float(number)
         return cls(statistic.value, statistic.unit, value, statistic.limits_95)
 
-    def converted(self, unit: str, times: float) -> Reading:
-        """Return it in another unit."""
-        value = None if self.value is None else self.value * times
-        limits = None if self.limits is None else (self.limits[0] * times, self.limits[1] * times)
-        return replace(self, unit=unit, value=value, limits=limits)
+    def converted(self, unit: str, times: Fraction) -> Reading:
+        """Return it in another unit, rounded once: what was equal is equal afterwards.
+
+        Raises
+        ------
+        OverflowError
+            If a figure becomes larger than any float.
+        """
+        value = None if self.value is None else float(_exactly(self.text, self.value) * times)
+        low, high = (float(Fraction(limit) * times) for limit in self.limits or (0.0, 0.0))
+        return replace(self, unit=unit, value=value, limits=None if self.limits is None else (low, high))
 
 
-NOT_STATED: Final = Reading()
+NOT_STATED: Final = Reading(stated=False)
+
+
+def _exactly(text: str, value: float) -> Fraction:
+    """Return the number that a text spells, which the nearest float often is not."""
+    small, large = _EXACT
+    if len(text) > _LONGEST_NUMBER or not small < abs(value) < large:
+        return Fraction(value)
+    return Fraction(Decimal(text.strip()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +104,14 @@ class StatisticComparison:
         """Second minus first, in the first's unit; None where they cannot be compared."""
         if self.problem or self.first.value is None or self.second.value is None:
             return None
-        return self.second.value - self.first.value
+        return _finite(self.second.value - self.first.value)
 
     @property
     def ratio(self) -> float | None:
         """Second over first; None where they cannot be compared or the first is 0."""
         if self.problem or not self.first.value or self.second.value is None:
             return None
-        return self.second.value / self.first.value
+        return _finite(self.second.value / self.first.value)
 
     @property
     def limits_overlap(self) -> bool | None:
@@ -103,10 +126,11 @@ class StatisticComparison:
 
     @property
     def equal(self) -> bool:
-        """Whether nothing differs: equal numbers in like units, or equal words where neither has a number."""
+        """Whether nothing differs: equal numbers in like units, or one text with one unit, whatever that means."""
         if self.comparable:
-            return self.difference == 0
-        return self.first.value is None and self.first == self.second
+            return self.first.value == self.second.value
+        one, other = ((side.text.strip(), side.unit.strip(), side.stated) for side in (self.first, self.second))
+        return one == other
 
     def to_dict(self) -> dict[str, Any]:
         """Return it JSON-ready: one row of a table."""
@@ -143,16 +167,22 @@ def _compared(key: str, first: Reading, second: Reading) -> StatisticComparison:
     if problem:
         return StatisticComparison(key, first, second, problem)
     try:
-        times = factor(second.unit, first.unit)
+        converted = second.converted(first.unit, exact_factor(second.unit, first.unit))
     except UnlikeUnitsError as error:
         return StatisticComparison(key, first, second, f"{error.problem}; {error.hint}")
-    return StatisticComparison(key, first, second.converted(first.unit, times))
+    except OverflowError:
+        return StatisticComparison(key, first, second, "a number is larger than any that can be converted")
+    return StatisticComparison(key, first, converted)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _missing(first: Reading, second: Reading) -> str:
     """Return why there are not two numbers, empty where there are."""
-    if NOT_STATED in (first, second):
-        return f"stated by the {'second' if first == NOT_STATED else 'first'} report only"
+    if not (first.stated and second.stated):
+        return f"stated by the {'first' if first.stated else 'second'} report only"
     wordy = [(who, one) for who, one in (("first", first), ("second", second)) if one.value is None]
     if len(wordy) == 2:
         return "no number in either report"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from hemato_lab.analysis.tables import Table, digits_of, limits_text, significant
 from hemato_lab.comparison.accuracy import accuracy_of
 from hemato_lab.comparison.cells import STATES
-from hemato_lab.comparison.document import name_pairs
+from hemato_lab.comparison.document import agreement_of_names, name_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,18 +68,17 @@ def cells(comparison: Comparison) -> Table:
         (f"{name}, by number alone", f"{ours} and {theirs}", "the report does not say in which image they lie")
         for name, (ours, theirs) in places.counts_only.items()
     ]
-    note = (
-        "For kappa and AC1 a place that one side does not list has a name of its own. Limits are for independent cells."
-    )
+    note = "The share, kappa and AC1 are of the names of the cells that both list. Limits are for independent cells."
     return Table(
         "Cells", ("what", "value", "95 % limits"), tuple(rows) if len(places) or places.counts_only else (), note
     )
 
 
 def _figures(comparison: Comparison) -> Iterator[tuple[str, Estimate]]:
-    yield "share with the same name", comparison.confusion().agreement
-    yield "Cohen's kappa", comparison.kappa().value
-    yield "Gwet's AC1", comparison.ac1().value
+    named = agreement_of_names(comparison)
+    yield "share with the same name", named.same
+    yield "Cohen's kappa", named.kappa
+    yield "Gwet's AC1", named.ac1
     accuracy = accuracy_of(comparison)
     if accuracy is not None:
         yield "precision against the annotation", accuracy.precision
@@ -100,7 +99,8 @@ def names(comparison: Comparison) -> Table:
     """List which name of one side stands where which of the other does, most places first."""
     rows = tuple((one, other, str(count)) for one, other, count in name_pairs(comparison.cells))
     note = (
-        "Names are compared at the nearest level that both sides use: a lymphocyte is a WBC beside who knows no more."
+        "A lymphocyte agrees with WBC, of which it is a finer kind, and counts as that, unless the other side marks "
+        "finer kinds."
     )
     return Table("Names", (*comparison.labels, "places"), rows, note)
 

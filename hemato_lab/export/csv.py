@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from hemato_lab.analysis import Analysis
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA: Final = re.compile(r"'*[=+\-@\t\r]")
+"""Begins what a spreadsheet would run; with apostrophes before it what `harmless` may have made of that."""
 
 
 def render(analysis: Analysis) -> bytes:
@@ -22,5 +24,10 @@ def render(analysis: Analysis) -> bytes:
 
 
 def harmless(text: str) -> str:
-    """Return text with an apostrophe before what a spreadsheet would run as a formula."""
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+    """Return text with an apostrophe before what a spreadsheet would run as a formula; `original` undoes it."""
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def original(text: str) -> str:
+    """Return text as it was before `harmless`."""
+    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text

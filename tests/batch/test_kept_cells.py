@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hemato_lab.batch.kept_cells import KeptCells, count_kept
-from hemato_lab.errors import ConfigError, UnreadableInputError
+from hemato_lab.errors import ConfigError, ReportFormatError, UnreadableInputError
 
 HEAD = "field_name,field,x,y,radius,name,score"
 
@@ -66,7 +66,7 @@ def test_the_same_table_keeps_everything(tmp_path):
 def test_what_is_no_table_of_cells_is_refused(tmp_path, text: str):
     path = tmp_path / "a.csv"
     path.write_text(text, "utf-8")
-    with pytest.raises(UnreadableInputError, match="is no table of cells"):
+    with pytest.raises(ReportFormatError, match="is no table of cells"):
         count_kept(path, path, 20.0)
     with pytest.raises(UnreadableInputError):
         count_kept(tmp_path / "none.csv", path, 20.0)
@@ -76,3 +76,18 @@ def test_an_impossible_size_is_refused(tmp_path):
     path = table(tmp_path, "a.csv", [cell(100)])
     with pytest.raises(ConfigError):
         count_kept(path, path, -1.0)
+
+
+def test_a_table_without_radii_needs_the_size_of_a_red_cell(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text(f"{HEAD}\na,0,1,2,nan,RBC,1\n", "utf-8")
+    assert count_kept(path, path, 20.0).kept == 1
+    with pytest.raises(ConfigError):
+        count_kept(path, path, None)
+
+
+def test_a_table_that_names_no_fields_is_read_by_their_numbers(tmp_path):
+    named = table(tmp_path, "a.csv", [cell(100), cell(200, field=0)])
+    bare = tmp_path / "b.csv"
+    bare.write_text("field,x,y,radius,name,score\n0,100,50,10,RBC,1\n", "utf-8")
+    assert count_kept(named, bare, 20.0) == KeptCells(2, 1, 1, 1)

@@ -101,6 +101,17 @@ def test_another_text_alone_is_no_failure(command, report: Path, tmp_path: Path)
     assert "differs           text" in done.out
 
 
+def test_readings_of_one_name_have_heads_of_their_own(command, report: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other" / report.name
+    shutil.copytree(report, other)
+    done = command("compare", report, other, "--out", "out")
+    assert done.code == 0, done.err
+    assert "other/results (analysis, 1 image)" in done.out or "other/results (report, 1 image)" in done.out
+    done = command("compare", report, other, "--out", "out", "--first-label", "March", "--second-label", "April")
+    assert "March (" in done.out
+    assert "April (" in done.out
+
+
 def test_json_is_printed_alone_and_nothing_is_written(command, report: Path) -> None:
     before = sorted(Path().iterdir())
     done = command("compare", report / "report.json", report / "report.json", "--json")

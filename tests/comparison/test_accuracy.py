@@ -54,13 +54,15 @@ def test_nothing_found_has_no_precision_and_nothing_marked_no_recall() -> None:
     nothing_found = accuracy(TRUTH, replace(side(), kind="analysis"))
     assert math.isnan(nothing_found.precision.value)
     assert nothing_found.recall.value == 0
-    assert math.isnan(nothing_found.f1)
+    assert nothing_found.f1 == 0
     nothing_marked = accuracy(side(), FOUND)
     assert nothing_marked.precision.value == 0
     assert math.isnan(nothing_marked.recall.value)
+    assert nothing_marked.f1 == 0
     wrong = accuracy(side((0, 10, 10, "RBC")), replace(side((0, 99, 99, "RBC")), kind="analysis"))
     assert (wrong.precision.value, wrong.recall.value) == (0, 0)
-    assert math.isnan(wrong.f1)
+    assert wrong.f1 == 0
+    assert math.isnan(accuracy(side(), replace(side(), kind="analysis")).f1), "neither marked nor found"
 
 
 def test_two_readings_or_two_annotations_have_no_accuracy() -> None:

@@ -1,15 +1,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
 from hemato_lab.analysis import Analysis
 from hemato_lab.comparison import compare
+from hemato_lab.comparison.sides import SideFile
 from hemato_lab.errors import ConfigError
+from hemato_lab.export import write
 from hemato_lab.report import FeatureStatistic, HeatMapEntry, MorphologicalFinding, Report
 from hemato_lab.smear import Scale, Smear
 from tests.analysed import analysis, cells, plain_field
+from tests.comparison.placed import report_side
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["analysis"]
 
@@ -25,7 +32,7 @@ def test_what_is_compared_with_itself_is_equal(analysis: Analysis) -> None:
     one = two_files(analysis)
     comparison = compare(one, one)
     assert comparison.equal
-    assert comparison.labels == ("sample", "sample")
+    assert comparison.labels == ("sample (first)", "sample (second)")
     assert comparison.kappa().value.value == 1.0
     assert len(comparison.to_frame()) == 5
 
@@ -101,3 +108,43 @@ def test_annotations_have_no_numbers_to_compare(analysis: Analysis) -> None:
     assert comparison.statistics == ()
     assert comparison.findings == ()
     assert comparison.kappa().value.value == pytest.approx(1.0)
+
+
+def test_readings_of_one_name_are_told_apart_by_their_folders(analysis: Analysis, tmp_path: Path) -> None:
+    one, other = (tmp_path / run / "smears" / "x" for run in ("before", "after"))
+    for folder in (one, other):
+        folder.mkdir(parents=True)
+        write(analysis, folder / "report.json")
+    assert compare(one, other).labels == ("before/smears/x", "after/smears/x")
+    assert compare(one, one).labels == ("x (first)", "x (second)")
+    assert compare(one, other, labels=("mine", "")).labels == ("mine", "x")
+    assert compare(one, other, labels=("mine", "mine")).labels == ("mine (first)", "mine (second)")
+
+
+def test_places_in_no_image_are_left_out_and_told() -> None:
+    entries = [HeatMapEntry((10.0, 10.0), 20), HeatMapEntry((1e300, 10.0), 20), HeatMapEntry((10.0, -4e8), 1e60)]
+    one = Report("s", ("f",), morphological_findings={"blast": MorphologicalFinding.of(entries)})
+    other = Report("t", ("f",), morphological_findings={"blast": MorphologicalFinding.of(entries[:1])})
+    comparison = compare(one, other, rbc_diameter_px=40)
+    assert comparison.cells.count("matched") == 1
+    assert comparison.cells.left_out == {"at places that are in no image": 2}
+    assert "not compared: 2 at places that are in no image" in comparison.remarks
+
+
+def test_a_count_that_is_not_the_number_of_places_is_remarked() -> None:
+    entries = (HeatMapEntry.at(10, 10, 20), HeatMapEntry.at(90, 10, 20))
+    findings = {"blast": MorphologicalFinding("5", entries), "band": MorphologicalFinding.of(entries)}
+    one = Report("s", ("f",), morphological_findings=findings)
+    remarks = compare(one, Report("t", ("f",)), labels=("mine", "other"), rbc_diameter_px=40).remarks
+    assert "the counts of mine are not the numbers of its places: blast (count 5, places 2)" in remarks
+    assert not any("counts of other" in remark for remark in remarks)
+
+
+def test_what_a_cell_comparison_remarks_is_told() -> None:
+    wide, narrow = (
+        replace(report_side((0, 10.0, 10.0, "blast")), files=(SideFile("a.jpg", frozenset({"a"}), size),))
+        for size in (40.0, 80.0)
+    )
+    comparison = compare(wide, narrow)
+    assert comparison.cells.remarks
+    assert set(comparison.cells.remarks) <= set(comparison.remarks)

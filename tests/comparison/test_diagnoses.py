@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import math
+import time
 from itertools import permutations, product
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hemato_lab.comparison.codes import RELATIONS, relation
 from hemato_lab.comparison.diagnoses import compare_diagnoses, rank_biased_overlap
 from tests.comparison.made_up import report
 
@@ -97,3 +99,42 @@ def test_overlap_is_symmetric_within_bounds_and_one_only_for_the_same_beginning(
 
 def test_repeated_items_count_where_they_stand_first():
     assert rank_biased_overlap(["a", "b", "a"], ["a", "b"]) == rank_biased_overlap(["a", "b"], ["a", "b"])
+
+
+def by_every_pair(first: list[str], second: list[str]) -> set[tuple[int, int]]:
+    """Return the ranks of the pairs as their description says, by looking at every pair."""
+    near = sorted(
+        (RELATIONS.index(kind), abs(one - other), one, other)
+        for one, code in enumerate(first, start=1)
+        for other, another in enumerate(second, start=1)
+        if (kind := relation(code, another)) is not None
+    )
+    found: dict[int, int] = {}
+    for _, _, one, other in near:
+        if one not in found and other not in found.values():
+            found[one] = other
+    return set(found.items())
+
+
+CODES = st.lists(st.sampled_from(["B50", "B50.9", "B51", "B54", "D57.0", "d570", "D61", "", "none"]), max_size=12)
+
+
+@given(CODES, CODES)
+def test_pairs_are_those_of_looking_at_every_pair(first: list[str], second: list[str]):
+    found = compare_diagnoses(report(codes=tuple(first)), report(codes=tuple(second)))
+    paired = {(one.first.rank, one.second.rank) for one in found.pairs if one.first and one.second}
+    assert paired == by_every_pair(first, second)
+    for one in found.pairs:
+        if one.first and one.second:
+            assert one.relation == relation(one.first.code, one.second.code)
+
+
+@pytest.mark.parametrize("kinds", [1, 40])
+def test_long_differentials_take_no_longer_than_they_are(kinds: int):
+    first = report(codes=tuple(f"B{50 + number % kinds}" for number in range(5000)))
+    second = report(codes=tuple(f"B{50 + number * 7 % kinds}" for number in range(5000)))
+    start = time.process_time()
+    found = compare_diagnoses(first, second)
+    assert found.count("same code") == 5000
+    # Looking at every pair takes minutes.
+    assert time.process_time() - start < 3

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
 
-from hemato_lab.comparison import compare
+from hemato_lab.comparison import compare, plots
 from hemato_lab.comparison.document import name_pairs
 from hemato_lab.comparison.pooling import PairedSmear, pool
-from hemato_lab.report import RESEARCH_USE_NOTICE, Report
+from hemato_lab.report import RESEARCH_USE_NOTICE, HeatMapEntry, MorphologicalFinding, Report
 from hemato_lab.resources import shipped
+from tests.comparison.placed import side
 
 if TYPE_CHECKING:
     from hemato_lab.comparison import Comparison
@@ -74,3 +76,27 @@ def test_pooling_reads_what_is_written(different: Comparison, same: Comparison) 
     assert written.equals(kept)
     assert read[0].statistics == {"rbc-density": (5321.0, 6100.0, "/mm2")}
     assert read[0].names[("WBC", "RBC")] == 1
+
+
+def test_thousands_of_names_take_little_memory() -> None:
+    one = side(*((0, 30.0 * at, 10.0, f"name {at}") for at in range(4000)))
+    comparison = compare(one, one)
+    tracemalloc.start()
+    document = comparison.to_dict()
+    comparison._repr_html_()
+    plots._most_frequent(comparison)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # One table of all names would be 128 MB.
+    assert peak < 60e6
+    assert document["cells"]["same_name"]["value"] == 1.0
+    assert document["cells"]["kappa"] == {"value": None, "low": None, "high": None, "method": "more than 500 names"}
+    assert document["summary"]["kappa"] is None
+    assert len(document["cells"]["names"]) == 4000
+
+
+def test_a_red_cell_of_unknown_size_is_none_in_json() -> None:
+    blast = MorphologicalFinding.of((HeatMapEntry.at(90, 40, 5),))
+    document = compare(Report("a", ("f",), morphological_findings={"blast": blast}), Report("b", ("f",))).to_dict()
+    assert document["images"]["both"][0]["rbc_diameter_px"] is None
+    json.dumps(document, allow_nan=False)

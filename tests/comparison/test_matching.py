@@ -66,6 +66,19 @@ def test_annotations_that_mark_a_kind_contradict_it_where_they_do_not() -> None:
     assert cells["state"].tolist() == ["reclassified", "matched"]
 
 
+def test_what_one_side_leaves_open_is_told_apart_from_what_it_contradicts() -> None:
+    first = side((0, 5, 5, "uncategorised RBC"), (0, 50, 5, "target cell"), (0, 90, 5, "uncategorised RBC"))
+    second = side((0, 5, 5, "normal RBC"), (0, 50, 5, "normal RBC"), (0, 90, 5, "uncategorised RBC"))
+    cells = compared(first, second)
+    assert counts(cells) == (1, 2, 0, 0)
+    assert "of 2 cells that are called differently, one side leaves 1 open" in cells.remarks[0]
+
+
+def test_a_state_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(ConfigError, match="'only first'"):
+        compared(side(), side()).count("only first")  # type: ignore[arg-type]
+
+
 def test_images_in_another_order_are_compared_by_what_they_are() -> None:
     places = ((0, 5, 5, "RBC"), (1, 50, 5, "WBC"))
     cells = compared(side(*places, files=("a", "b")), side((1, 5, 5, "RBC"), (0, 50, 5, "WBC"), files=("b", "a")))
@@ -111,6 +124,7 @@ def test_beside_a_report_only_findings_are_compared() -> None:
     )
     cells = compared(analysed, report_side((0, 50, 5, "blast")))
     assert cells.findings_only
+    assert cells.remarks == ("only what reports list was compared: 1 entries of the 2 cells of x",)
     assert counts(cells) == (1, 0, 0, 0)
     assert counts(compared(analysed, whole)) == (2, 0, 0, 0)
 

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import difflib
 import math
+import time
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -107,3 +109,30 @@ def test_long_stretches_are_not_compared_sentence_by_sentence():
     found = compare_narratives(first, second)
     assert found.count("changed") == 0
     assert (found.count("first only"), found.count("second only")) == (300, 300)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("aa bb " * 4000 + "x", "aa bb " * 4000 + "y z"),
+        ("a " * 8000 + "b", "c " + "a " * 8000),
+        (". ".join(["A b", "C d"] * 4000), "X. " + ". ".join(["C d", "A b"] * 4000)),
+        ("A a a a a a a. " * 500, "B a a a a a a. " * 500),
+    ],
+    ids=["one long sentence", "one word", "many equal sentences", "many alike sentences"],
+)
+def test_repeated_words_take_no_longer_than_they_are(first: str, second: str):
+    start = time.process_time()
+    found = compare_narratives(first, second)
+    found.to_html()
+    assert not found.equal
+    assert time.process_time() - start < 2
+
+
+def test_long_sentences_are_told_apart_by_how_they_begin_and_end():
+    first, second = "a b " * 2000 + "x c d.", "a b " * 2000 + "y c d."
+    found = compare_narratives(first, second)
+    assert [one.change for one in found.sentences] == ["changed"]
+    assert found.to_html().endswith("a b <del>x</del> <ins>y</ins> c d.</li></ul>")
+    many = compare_narratives("Same. " * 1000 + "One.", "Same. " * 1000 + "Other words. And more.")
+    assert (many.count("equal"), many.ratio) == (1000, 2000 / 2003)

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from hemato_lab.comparison import compare, plots
 from hemato_lab.errors import ConfigError
 from hemato_lab.report import RESEARCH_USE_NOTICE, HeatMapEntry, MorphologicalFinding, Report
+from tests.comparison.placed import side
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,9 +31,9 @@ def test_the_map_is_of_the_image_that_differs_most_with_each_place_marked(differ
     axes = different.plot("difference", new_axes())
     assert axes.get_title(loc="left") == "second.png"
     shown = texts(axes)
-    assert "other only: 1" in shown
+    assert "in other only: 1" in shown
     assert "called differently: 1" in shown
-    assert "one only" not in shown
+    assert "in one only" not in shown
     assert RESEARCH_USE_NOTICE in shown
     assert axes.get_xlim() == (-0.5, 699.5)
     assert axes.get_ylim() == (499.5, -0.5)
@@ -110,12 +111,48 @@ def test_the_radii_are_compared_in_red_cell_radii(different: Comparison) -> None
 
 
 def test_of_many_names_the_rarest_are_put_together(different: Comparison, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert {"RBC", "WBC", "not listed"} <= {
-        label.get_text() for label in different.plot("names", new_axes()).get_xticklabels()
-    }
+    assert [label.get_text() for label in different.plot("names", new_axes()).get_xticklabels()] == ["RBC", "WBC"]
+    whole = plots._most_frequent(different)
+    assert (whole.classes, whole.names) == (different.confusion().classes, ("one", "other"))
+    assert whole.counts.tolist() == different.confusion().counts.tolist()
+    monkeypatch.setattr(plots, "_MOST_NAMES", 1)
+    assert plots._most_frequent(different).classes == ("other names",)
+    many = compare(
+        side(*((0, 100.0 * at, 10.0, name) for at, name in enumerate(["a", "a", "a", "b", "b", "c", "d"]))),
+        side(*((0, 100.0 * at, 10.0, name) for at, name in enumerate(["a", "a", "c", "b", "b", "d", "c"]))),
+    )
     monkeypatch.setattr(plots, "_MOST_NAMES", 3)
-    whole, cut = different.confusion(), plots._most_frequent(different)
-    assert cut.classes == ("RBC", "not listed", "other names")
-    assert cut.counts.sum() == whole.counts.sum()
-    # WBC as RBC is a row of the others now; the platelet stays unlisted by the second.
-    assert cut.counts.tolist() == [[3, 0, 0], [1, 0, 0], [1, 1, 0]]
+    cut = plots._most_frequent(many)
+    assert cut.classes == ("a", "b", "other names")
+    assert cut.counts.tolist() == [[2, 0, 1], [0, 2, 0], [0, 0, 2]]
+
+
+def test_a_label_that_begins_with_an_underscore_stays_in_the_legend() -> None:
+    comparison = compare(side((0, 10.0, 10.0, "RBC")), side((0, 90.0, 10.0, "RBC")), labels=("_a", "_b"))
+    shown = texts(comparison.plot("difference", new_axes()))
+    assert "in _a only: 1" in shown
+    assert "in _b only: 1" in shown
+
+
+def test_a_raster_is_never_larger_than_can_be_seen() -> None:
+    near, far = (HeatMapEntry.at(at, at, 5) for at in (10, 9_000_000))
+    reports = [
+        Report("a", ("f",), morphological_findings={"blast": MorphologicalFinding.of(entries)})
+        for entries in ((near, far), (near,))
+    ]
+    axes = compare(*reports, rbc_diameter_px=40).plot("difference", new_axes())
+    (image,) = axes.get_images()
+    raster = np.asarray(image.get_array())
+    assert max(raster.shape) <= 1001
+    assert abs(raster).max() > 0
+    assert axes.get_xlim() == (-0.5, 9_000_039.5)
+
+
+def test_absurd_radii_are_unknown_and_shown_as_such() -> None:
+    one, other = (
+        Report("a", ("f",), morphological_findings={"blast": MorphologicalFinding.of((HeatMapEntry.at(10, 10, r),))})
+        for r in (10**60, 20)
+    )
+    comparison = compare(one, other, rbc_diameter_px=40)
+    assert len(comparison.radii().pairs) == 0
+    assert "blast" in comparison._repr_html_()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 from collections import Counter
 
 import numpy as np
@@ -64,7 +65,7 @@ def test_kappa_of_all_cells_is_that_of_a_peer_and_its_limits_are_those_of_whole_
     assert found.names.kappa.value == pytest.approx(cohen_kappa_score(ours, theirs), rel=1e-12)
     assert found.names.agreement.value == pytest.approx(accuracy_score(ours, theirs), rel=1e-12)
     assert found.names.names == NAMES
-    assert found.names.table.sum() == len(named)
+    assert found.names.cells == len(named)
     assert cohen_kappa(found.names.confusion()).value.value == pytest.approx(found.names.kappa.value)
 
     # The same bootstrap, cell by cell.
@@ -100,6 +101,37 @@ def test_one_patient_gives_no_limits_and_one_name_no_kappa():
     assert (two.names.agreement.low, two.names.agreement.high) == (1, 1)
 
 
+def test_what_one_reader_does_not_list_has_no_name_to_agree_on():
+    unlisted = {("RBC", "not listed"): 50, ("not listed", "WBC"): 9}
+    agreeing = {("RBC", "RBC"): 7, ("WBC", "RBC"): 1, ("WBC", "WBC"): 2}
+    both, alone = (pool([PairedSmear("a", {}, one)] * 2).names for one in (agreeing | unlisted, agreeing))
+    assert both.kappa.value == alone.kappa.value > 0
+    assert (both.cells, both.names) == (20, ("RBC", "WBC"))
+
+
+def test_many_patients_and_names_take_little_memory():
+    made = [PairedSmear(f"p{n}", {}, {(f"a{n}", f"a{n}"): 3, (f"a{n}", f"b{n}"): 1}) for n in range(600)]
+    tracemalloc.start()
+    found = pool(made, resamples=200).names
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found.agreement.value == 0.75
+    # Tables of every patient would be 600 x 1,200 x 1,200 figures: 7 GB.
+    assert peak < 200e6
+    with pytest.raises(ConfigError, match="1200 names are too many"):
+        found.confusion()
+
+
+def test_smaller_blocks_give_the_same_limits(monkeypatch: pytest.MonkeyPatch):
+    made, _ = smears(6)
+    whole = pool(made, resamples=50).names
+    monkeypatch.setattr(pooling, "_MOST_HELD", 20)
+    assert pool(made, resamples=50).names.kappa == whole.kappa
+    for impossible in (0, -1):
+        with pytest.raises(ConfigError, match="impossible"):
+            pool(made, resamples=impossible)
+
+
 def test_smears_whose_units_lead_nowhere_are_left_out_and_counted():
     made = [PairedSmear("", {"plt": (1.0, 2.0, unit)}) for unit in ("/mm2", "/uL", "/um2", "y")]
     (found,) = pool(made).statistics
@@ -119,7 +151,7 @@ def test_nothing_to_pool_is_an_empty_result():
     found = pool([])
     assert (found.smears, found.patients, found.statistics) == (0, 0, ())
     assert math.isnan(found.names.kappa.value)
-    assert found.names.table.shape == (0, 0)
+    assert (found.names.cells, found.names.names) == (0, ())
 
 
 def test_all_figures_as_a_frame():

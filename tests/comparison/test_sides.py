@@ -137,3 +137,39 @@ def test_a_report_looked_for_all_that_it_does_not_name_as_left_out() -> None:
     assert {"blast", "of the vendor"} <= assessed_names(foreign)
     assert not {"RBC", "normal RBC"} & assessed_names(foreign)
     assert "blast" not in assessed_names(Report("s", extension={"not_assessed": {"blast": "no model"}}))
+
+
+def test_json_too_deep_and_with_a_key_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "one.json"
+    for text in ("[" * 200_000, '{"images": 1, "images": 2, "annotations": []}', '{"a": NaN}'):
+        path.write_text(text)
+        with pytest.raises(ReportFormatError):
+            side_of(path)
+
+
+def test_what_no_image_can_hold_is_unknown_or_counted_apart() -> None:
+    far, huge, negative = HeatMapEntry((1e300, 4), 5, "f-1"), HeatMapEntry((3, 4), 1e60, "f-1"), (-3.0, -4.0)
+    side = side_of(report(far, huge, HeatMapEntry(negative, 5, "f-2"), HeatMapEntry((0, -2e7), 5)))
+    assert side.findings.x.tolist() == [3, -3]
+    assert np.isnan(side.findings.radius).tolist() == [True, False]
+    assert (side.unplaced, side.misplaced) == ({}, 2)
+
+
+@pytest.mark.parametrize(("stated", "expected"), [(40, 40), (1e-300, None), (1e60, None), (-4, None), ("x", None)])
+def test_a_stated_diameter_is_one_that_can_be_seen(stated: object, expected: float | None) -> None:
+    side = side_of(Report("s", ("f",), extension={"provenance": {"scale": {"rbc_diameter_px": stated}}}))
+    assert side.files[0].rbc_diameter_px == expected
+
+
+def test_names_of_any_length_do_not_fill_the_memory() -> None:
+    long = Report("s", ("f",), morphological_findings={"R" * 201: MorphologicalFinding("0")})
+    with pytest.raises(ReportFormatError, match="a name of 201 characters"):
+        side_of(long)
+
+
+@pytest.mark.parametrize("field", ["-1", "100000000000000000000000"])
+def test_a_field_that_is_none_is_refused(analysis: Analysis, tmp_path: Path, field: str) -> None:
+    write(analysis, tmp_path / "report.json")
+    (tmp_path / "cells.csv").write_text(f"field,x,y,radius,name,score\n{field},1,1,1,RBC,1\n")
+    with pytest.raises(ReportFormatError, match="no number of a field"):
+        side_of(tmp_path)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from hemato_lab.comparison.statistics import NOT_STATED, compare_statistics
@@ -43,16 +45,57 @@ def test_the_same_numbers_are_equal_and_without_limits_nothing_is_said_of_overla
 
 
 @pytest.mark.parametrize(
-    ("first", "second"), [("y", "y"), ("", ""), ("/mm2", "y"), ("/mm2", "/uL"), ("/[HPF]", "/mm2")]
+    ("first", "second"),
+    [("y", "y"), ("", ""), ("/mm2", "y"), ("/mm2", "/uL"), ("/[HPF]", "/mm2"), ("furlong", "/mm2")],
 )
 def test_unlike_and_unknown_units_are_refused_and_the_values_stay_as_they_were(first: str, second: str):
     (one,) = compare_statistics(
-        report(statistics={"rbc-density": ("5", first)}), report(statistics={"rbc-density": ("5", second)})
+        report(statistics={"rbc-density": ("5", first)}), report(statistics={"rbc-density": ("6", second)})
     )
     assert not one.comparable
     assert "unit" in one.problem or "different things" in one.problem
     assert (one.difference, one.ratio, one.limits_overlap, one.equal) == (None, None, None, False)
-    assert (one.first.value, one.first.unit, one.second.value, one.second.unit) == (5.0, first, 5.0, second)
+    assert (one.first.value, one.first.unit, one.second.value, one.second.unit) == (5.0, first, 6.0, second)
+
+
+@pytest.mark.parametrize("unit", ["mmol/L", "x", "", "furlong"])
+def test_the_same_text_with_the_same_unit_is_equal_whatever_the_unit(unit: str):
+    stated = report(statistics={"hb": ("8.1", unit)})
+    (same,) = compare_statistics(stated, stated)
+    assert same.equal
+    (other,) = compare_statistics(stated, report(statistics={"hb": ("8.2", unit)}))
+    assert not other.equal
+    (one_side,) = compare_statistics(report(statistics={"hb": ("", "")}), report())
+    assert not one_side.equal
+
+
+def test_a_unit_nobody_knows_is_still_the_same_unit():
+    (one,) = compare_statistics(report(statistics={"a": ("5", "furlong")}), report(statistics={"a": ("7", "furlong")}))
+    assert (one.comparable, one.difference, one.ratio) == (True, 2.0, 1.4)
+
+
+@pytest.mark.parametrize("first_unit", ["10*3/uL", "/uL"])
+def test_numbers_that_are_equal_in_two_units_are_equal(first_unit: str):
+    for hundredths in range(1, 2000):
+        pair = [((f"{hundredths / 100:.2f}", "10*3/uL")), ((f"{hundredths * 10}", "/uL"))]
+        first, second = pair if first_unit == "10*3/uL" else pair[::-1]
+        (one,) = compare_statistics(report(statistics={"w": first}), report(statistics={"w": second}))
+        assert one.equal, pair
+        assert (one.difference, one.ratio) == (0.0, 1.0)
+    (near,) = compare_statistics(
+        report(statistics={"w": ("8.2", "10*3/uL")}), report(statistics={"w": ("8200.000001", "/uL")})
+    )
+    assert not near.equal
+
+
+@pytest.mark.parametrize("first", ["1e300", "1e-300", "-1e308", "0", "1" * 300, "1" * 41, " 7 ", "٧", "1.", "+.5"])
+@pytest.mark.parametrize("second", ["1e308", "-1e308", "5e-200"])
+def test_numbers_of_any_size_stay_json(first: str, second: str):
+    one = report(statistics={"w": (first, "/um2")}, extension=limits("w", -1e308, 1e308))
+    for pair in ((one, report(statistics={"w": (second, "/mm2")})), (report(statistics={"w": (second, "/mm2")}), one)):
+        (found,) = compare_statistics(*pair)
+        json.dumps(found.to_dict(), allow_nan=False)
+        assert not found.equal
 
 
 def test_words_in_the_place_of_numbers_are_no_numbers():
