@@ -15,7 +15,7 @@ from hemato_lab.batch.model import DONE
 from hemato_lab.batch.parquet import read_rows
 from hemato_lab.batch.summary import CELLS, COUNT, HIGH, LOW, TAG, UNIT
 from hemato_lab.errors import ConfigError, UnreadableInputError
-from hemato_lab.export.csv import harmless
+from hemato_lab.export.csv import original
 from hemato_lab.formats.listing import natural_order
 from hemato_lab.report import Report
 
@@ -175,7 +175,7 @@ def _read_csv(path: Path) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     previous = csv.field_size_limit(_MOST_CHARACTERS)
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
-            rows = [tuple(map(_original, row)) for row in csv.reader(stream, strict=True) if any(row)]
+            rows = [tuple(map(original, row)) for row in csv.reader(stream, strict=True) if any(row)]
     except OSError as error:
         problem = f"cannot be read: {error.strerror}"
         raise UnreadableInputError(problem, subject=str(path), hint="check the path") from error
@@ -188,11 +188,6 @@ def _read_csv(path: Path) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         problem = f"a row has {len(uneven)} cells and the head {len(rows[0])}"
         raise UnreadableInputError(problem, subject=str(path), hint="write the table again")
     return (rows[0], rows[1:]) if rows else ((), [])
-
-
-def _original(text: str) -> str:
-    """Return text as it was before it was made harmless for spreadsheets."""
-    return text[1:] if text.startswith("'") and harmless(text[1:]) == text else text
 
 
 def _of_reports(folder: Path) -> dict[str, SmearFigures]:

@@ -27,10 +27,14 @@ class Accuracy:
         Share of the cells found that are right.
     recall : Estimate
         Share of the marked cells that were found, by their name.
+    place_precision, place_recall : Estimate
+        The same of places, whatever they are called.
     """
 
     precision: Estimate
     recall: Estimate
+    place_precision: Estimate
+    place_recall: Estimate
 
     @property
     def f1(self) -> float:
@@ -56,4 +60,5 @@ def accuracy_of(comparison: Comparison) -> Accuracy | None:
     if annotated[1]:
         marked_only, found_only = found_only, marked_only
     paired = right + called_differently
-    return Accuracy(share(right, paired + found_only, 0.95), share(right, paired + marked_only, 0.95))
+    found, marked = paired + found_only, paired + marked_only
+    return Accuracy(*(share(part, whole, 0.95) for part in (right, paired) for whole in (found, marked)))

@@ -141,6 +141,5 @@ def _remarks(first: Side, second: Side, pairing: FilePairing, cells: CellCompari
             listed = ", ".join(unlike[:_MOST_NAMED]) + (", ..." if len(unlike) > _MOST_NAMED else "")
             yield f"the counts of {side.label} are not the numbers of its places: {listed}"
     yield from cells.remarks
-    yield from cells.remarks
     for reason, count in cells.left_out.items():
         yield f"not compared: {count} {reason}"

@@ -130,6 +130,8 @@ def _cells(comparison: Comparison) -> dict[str, Any]:
         "ac1": _estimate(names.ac1),
         "precision": None if accuracy is None else _estimate(accuracy.precision),
         "recall": None if accuracy is None else _estimate(accuracy.recall),
+        "place_precision": None if accuracy is None else _estimate(accuracy.place_precision),
+        "place_recall": None if accuracy is None else _estimate(accuracy.place_recall),
         "names": [{"first": one, "second": other, "cells": count} for one, other, count in name_pairs(cells)],
         "counts_only": {name: list(counts) for name, counts in cells.counts_only.items()},
         "left_out": dict(cells.left_out),

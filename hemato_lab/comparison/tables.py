@@ -39,7 +39,7 @@ def overview(comparison: Comparison) -> Table:
         ("compared", "what the reports list" if cells.findings_only else "every cell"),
         (
             "paired",
-            f"centres within {cells.gate:g} red-cell radii" + (", same names only" if cells.class_aware else ""),
+            f"centres within {cells.gate:g} times the radius of a red cell" + (", same names only" if cells.class_aware else ""),
         ),
         ("differs", ", ".join(comparison.differing) or "nothing"),
     ]
@@ -81,8 +81,10 @@ def _figures(comparison: Comparison) -> Iterator[tuple[str, Estimate]]:
     yield "Gwet's AC1", named.ac1
     accuracy = accuracy_of(comparison)
     if accuracy is not None:
-        yield "precision against the annotation", accuracy.precision
-        yield "recall against the annotation", accuracy.recall
+        yield "precision against the annotation, place and name", accuracy.precision
+        yield "recall against the annotation, place and name", accuracy.recall
+        yield "precision of the places, whatever their name", accuracy.place_precision
+        yield "recall of the places, whatever their name", accuracy.place_recall
     radii = comparison.radii()
     if len(radii.pairs):
         yield "difference of the radii, in red-cell radii", radii.bias

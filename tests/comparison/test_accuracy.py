@@ -39,6 +39,10 @@ def test_a_cell_called_differently_is_a_mistake_and_a_miss(sides: tuple[Side, Si
     found = accuracy(*sides)
     # One of three found is right; one of four marked was found by its name.
     assert (found.precision.value, found.recall.value) == (1 / 3, 1 / 4)
+    assert (found.place_precision.value, found.place_recall.value) == (
+        2 / 3,
+        2 / 4,
+    )  # one more was found, by another name
     assert found.f1 == pytest.approx(2 / 7)  # 2 tp / (2 tp + fp + fn)
     exact = stats.binomtest(1, 4).proportion_ci(method="exact")
     assert (found.recall.low, found.recall.high) == pytest.approx((exact.low, exact.high))
