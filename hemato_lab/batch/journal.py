@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from hemato_lab.batch.entries import SmearEntry
 from hemato_lab.batch.inputs import InputFile
 from hemato_lab.batch.model import PENDING, State
-from hemato_lab.batch.writing import FULL_HINT
+from hemato_lab.batch.writing import FULL_HINT, is_full
 from hemato_lab.errors import ConfigError, JournalError, StorageFullError
 
 if TYPE_CHECKING:
@@ -138,10 +138,17 @@ class Journal:
         try:
             yield
         except sqlite3.Error as error:
-            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+            if self._is_for_want_of_room(error):
                 raise StorageFullError("there is no room left", subject=str(self.path), hint=FULL_HINT) from error
             hint = "check the disk; if the file is damaged, run with --fresh to do everything again"
             raise JournalError(f"cannot be {what}: {error}", subject=str(self.path), hint=hint) from error
+
+    def _is_for_want_of_room(self, error: sqlite3.Error) -> bool:
+        """Tell whether the disk is full; files beside the database that find no room are plain errors for SQLite."""
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
+        if code not in {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}:
+            return bool(code == sqlite3.SQLITE_FULL)
+        return is_full(self.path.parent)
 
     @contextmanager
     def writing(self, *, forced: bool = True) -> Iterator[None]:

@@ -72,7 +72,7 @@ def run_batch(
     engine : str or Engine
         ``local``, or a Dask cluster: ``tcp://host:8786``, ``local:8``, ``local:2-8``.
     workers : int or None
-        Processes of the engine ``local``; None for one a processor.
+        Processes of the engine ``local``, and of no other; None for one a processor.
     per_task : int
         Smears of a Dask task; more than one pays where a smear takes a few milliseconds only.
     window : int or None
@@ -126,6 +126,10 @@ def run_batch(
 def _engine(engine: str | Engine, workers: int | None, per_task: int) -> Engine:
     if not isinstance(engine, str):
         return engine
+    if engine != LOCAL and workers is not None:
+        raise ConfigError("workers are counted for processes of this machine alone", hint="or use local:8 for Dask")
+    if engine == LOCAL and per_task != 1:
+        raise ConfigError("smears a task are counted for Dask alone", hint="leave it out, or name a Dask cluster")
     processors = os.cpu_count() or 1
     return make_engine(engine, workers=processors if workers is None else workers, per_task=per_task)
 

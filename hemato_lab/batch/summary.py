@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self, get_args
 from hemato_lab.analysis.wording import CHECKS
 from hemato_lab.batch.agreeing import is_compared, read_comparison
 from hemato_lab.batch.folders import COMPARISON_FILE, REFERENCE_FILE, REPORT_FILE, smear_folder
-from hemato_lab.batch.model import DONE, LOCAL_STAGE
+from hemato_lab.batch.model import DONE, FAILED, LOCAL_STAGE
+from hemato_lab.batch.notes import SmearNotes
 from hemato_lab.errors import JournalError, ReportFormatError
 from hemato_lab.export.csv import harmless
 from hemato_lab.report import RESEARCH_USE_NOTICE, Report
+from hemato_lab.statistics.features import STATISTICS
+from hemato_lab.statistics.parasitaemia import PARASITISED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,6 +37,8 @@ _FIRST: Final[dict[str, Kind]] = {
     "error_code": "text",
     "error": "text",
     "fields": "whole",
+    "skipped": "whole",
+    "skipped_files": "text",
     "cells": "whole",
     "um_per_px": "number",
     "rbc_diameter_px": "number",
@@ -68,6 +73,8 @@ COUNT: Final = "count:"
 LOW: Final = "_low"
 HIGH: Final = "_high"
 UNIT: Final = "_unit"
+PARASITAEMIA: Final = "parasitaemia"
+"""A statistic that reports leave out when red cells were not searched; the table states it as not assessed."""
 
 
 @dataclass(frozen=True)
@@ -84,12 +91,15 @@ class Summary:
         Keys of the statistics, each with columns of its value, its 95 % limits and its unit.
     provenance : mapping
         Of the first report; what it holds besides the inputs is the same for all smears of a batch.
+    notes : tuple of SmearNotes
+        What fits in no column, of each row's smear.
     """
 
     columns: Mapping[str, Kind]
     rows: tuple[Mapping[str, Any], ...]
     statistics: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[SmearNotes, ...] = ()
 
     def column(self, name: str) -> tuple[Any, ...]:
         """Return one column; of a name that there is not, all cells are empty."""
@@ -143,7 +153,8 @@ def summarise(outcomes: Iterable[Outcome], out: Path) -> Summary:
         if any(added.keys() & row.compared.keys() for row in read):
             columns |= added
     provenance = next((row.provenance for row in read if row.provenance), {})
-    return Summary(columns, tuple(row.merged() for row in read), statistics, provenance)
+    notes = tuple(row.notes for row in read)
+    return Summary(columns, tuple(row.merged() for row in read), statistics, provenance, notes)
 
 
 @dataclass(slots=True)
@@ -152,6 +163,7 @@ class _Row:
 
     first: dict[str, Any]
     tags: dict[str, str]
+    notes: SmearNotes
     cells: dict[str, int] = field(default_factory=dict)
     statistics: dict[str, dict[str, Any]] = field(default_factory=dict)
     counts: dict[str, Any] = field(default_factory=dict)
@@ -167,9 +179,10 @@ class _Row:
                 "patient": entry.patient or None,
                 "state": outcome.state,
                 "error_code": outcome.error_code or None,
-                "error": outcome.error or None,
+                "error": error_of(outcome) or None,
             },
             {TAG + key: text for key, text in entry.tags.items()},
+            SmearNotes(entry.smear_id),
         )
         folder = smear_folder(out, entry.smear_id)
         # A failure leaves the files of an earlier run in place, which say nothing about this one.
@@ -186,13 +199,17 @@ class _Row:
         provenance = _mapping(extension, "provenance")
         scale = _mapping(provenance, "scale")
         self.provenance = provenance
+        self.notes = SmearNotes.of(smear_id, report)
+        left_out = self.notes.left_out if "skipped" in provenance else None
         self.cells = {CELLS + name: count for name, count in _mapping(extension, "cells_found").items()}
-        self.statistics = {key: _figures(key, report) for key in report.feature_statistics}
+        self.statistics = {key: _figures(key, report) for key in report.feature_statistics} | _not_searched(report)
         self.counts = {COUNT + name: count for name, count in _counts(report).items()}
         failed = _failed_checks(_mapping(extension, "quality"))
         candidates = report.diagnostic_report.differential_diagnosis
         self.first |= {
             "fields": len(provenance.get("inputs", ())) or None,
+            "skipped": None if left_out is None else len(left_out),
+            "skipped_files": "; ".join(f"{one.name} ({one.code})" for one in left_out or ()) or None,
             "cells": sum(self.cells.values()) if self.cells else None,
             "um_per_px": _number(scale.get("um_per_px")),
             "rbc_diameter_px": _number(scale.get("rbc_diameter_px")),
@@ -218,6 +235,17 @@ def is_analysed(outcome: Outcome) -> bool:
     return outcome.stages.get(LOCAL_STAGE, outcome.state) == DONE
 
 
+def failed_stage(outcome: Outcome) -> str:
+    """Return the name of the first stage that failed; that of the analysis where none is known."""
+    return next((name for name, state in outcome.stages.items() if state == FAILED), LOCAL_STAGE)
+
+
+def error_of(outcome: Outcome) -> str:
+    """Return what went wrong, after the name of the stage where it was not the analysis."""
+    stage = failed_stage(outcome)
+    return outcome.error if stage == LOCAL_STAGE else f"{stage}: {outcome.error}"
+
+
 def _content(path: Path) -> bytes:
     try:
         return path.read_bytes()
@@ -239,6 +267,14 @@ def _figures(key: str, report: Report) -> dict[str, Any]:
     number = statistic.number
     low, high = statistic.limits_95 or (None, None)
     return {key: _number(number), key + LOW: _number(low), key + HIGH: _number(high), key + UNIT: statistic.unit}
+
+
+def _not_searched(report: Report) -> dict[str, dict[str, Any]]:
+    """Return a statistic without a value for parasites that the report says were not looked for."""
+    if PARASITAEMIA in report.feature_statistics or PARASITISED not in _mapping(report.extension, "not_assessed"):
+        return {}
+    unknown = dict.fromkeys((PARASITAEMIA, PARASITAEMIA + LOW, PARASITAEMIA + HIGH))
+    return {PARASITAEMIA: {**unknown, PARASITAEMIA + UNIT: STATISTICS[PARASITAEMIA].unit}}
 
 
 def _number(value: float | None) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_LEAST_ROOM: Final = 1 << 16
 FULL_HINT: Final = "make room and run the same command again: it goes on where it stopped"
 
 
@@ -74,6 +76,14 @@ def remove_files(folder: Path, names: Iterable[str]) -> None:
             unfinished(folder / name).unlink(missing_ok=True)
         with suppress(OSError):
             folder.rmdir()
+
+
+def is_full(folder: Path) -> bool:
+    """Tell whether a folder's disk has no room for even the small files that a database keeps beside it."""
+    try:
+        return shutil.disk_usage(folder).free < _LEAST_ROOM
+    except OSError:
+        return False
 
 
 @contextmanager

@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from hemato_lab.cli.analyze import check_scale
+from hemato_lab.cli.batch_progress import BatchProgress
 from hemato_lab.cli.interpretation import interpretation_of
-from hemato_lab.cli.output import print_notice, print_table, print_text, progress_bar
+from hemato_lab.cli.output import print_notice, print_table, print_text
 from hemato_lab.cli.places import named_path, results_folder
+from hemato_lab.cli.remote import show_what_goes_on
 from hemato_lab.cli.remote.connection import Connection, connected
 from hemato_lab.detectors import DEFAULT_DETECTOR, DETECTORS
 from hemato_lab.pipeline.interpretation import CODE_SYSTEMS, LEVELS
 from hemato_lab.reference.context import AGE_GROUPS, SEXES, UNITS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from hemato_lab.batch.entries import SmearEntry
@@ -29,6 +31,7 @@ SOME_FAILED: Final = 11
 """Exit code when the batch ended and a smear failed."""
 _MOST_PRINTED: Final = 20
 """Failed smears that the terminal shows."""
+_EARLIER: Final = " - failed in an earlier run; --retry-failed tries again"
 
 
 @connected
@@ -141,6 +144,8 @@ def batch(
     if compare_with is not None:
         entries = _with_references(entries, named_path(compare_with, "--compare-with"))
     with ExitStack() as opened:
+        later = _later(entries, settings, connection, opened, every_smear=remote, listed=remote_listed)
+        progress = opened.enter_context(BatchProgress(folder, entries, later, fresh=fresh))
         result = run_batch(
             entries,
             folder,
@@ -151,10 +156,10 @@ def batch(
             window=window,
             retry_failed=retry_failed,
             fresh=fresh,
-            later=_later(entries, settings, connection, opened, every_smear=remote, listed=remote_listed),
-            progress=_bars(opened),
+            later=later,
+            progress=progress,
         )
-    _report(result, write_overview(result, cells_table=cells_table))
+    _report(result, write_overview(result, cells_table=cells_table), progress)
 
 
 def _files(*, pictures: bool, pages: bool) -> tuple[str, ...]:
@@ -188,6 +193,7 @@ def _later(
 
     stages: list[Stage] = []
     if every_smear or listed:
+        show_what_goes_on()
         client = opened.enter_context(connection.client())
         reading = RemoteReading(client, every_smear=every_smear, rbc_diameter_px=settings.rbc_diameter_px)
         stages += [reading, with_remote(reading.applies_to)]
@@ -196,30 +202,17 @@ def _later(
     return stages
 
 
-def _bars(opened: ExitStack) -> Callable[[str, int, int], None]:
-    """Return what draws a bar for each stage, the next one when a stage begins."""
-    bars: dict[str, Callable[[int, int], None]] = {}
-    current = opened.enter_context(ExitStack())
-
-    def advance(stage: str, done: int, total: int) -> None:
-        if stage not in bars:
-            current.close()
-            bars[stage] = current.enter_context(progress_bar(stage, "smear"))
-        bars[stage](done, total)
-
-    return advance
-
-
-def _report(result: BatchResult, overview: Overview) -> None:
+def _report(result: BatchResult, overview: Overview, progress: BatchProgress) -> None:
     """Print how the batch went and where the files are; some failed is an exit code of its own."""
-    from hemato_lab.batch.page import failures, totals
+    from hemato_lab.batch.page import totals
 
-    summed, failed = totals(overview.summary), failures(result.outcomes)
+    summed = totals(overview.summary)
     print_table(summed.caption, summed.head, summed.rows)
+    for line in filter(None, (progress.taken_over(), *overview.remarks)):
+        print_text(line)
     print_text("")
-    if failed.rows:
-        print_table(failed.caption, failed.head, failed.rows[:_MOST_PRINTED])
-        print_text(f"{_more(len(result.failed))}{failed.note}\n")
+    if result.failed:
+        _print_failures(result, progress)
     for line in overview.left_out:
         print_text(f"left out {line}")
     for path in overview.files:
@@ -227,6 +220,15 @@ def _report(result: BatchResult, overview: Overview) -> None:
     print_notice()
     if result.failed:
         raise typer.Exit(SOME_FAILED)
+
+
+def _print_failures(result: BatchResult, progress: BatchProgress) -> None:
+    from hemato_lab.batch.page import failures
+
+    failed, earlier = failures(result.outcomes), progress.not_tried_again(result.failed)
+    rows = tuple((*row[:-1], f"{row[-1]}{_EARLIER if row[0] in earlier else ''}") for row in failed.rows)
+    print_table(failed.caption, failed.head, rows[:_MOST_PRINTED])
+    print_text(f"{_more(len(result.failed))}{failed.note}\n")
 
 
 def _more(failed: int) -> str:

@@ -31,6 +31,10 @@ def analysed(work: Work) -> WorkResult:
     return result
 
 
+def analysed_all(works: tuple[Work, ...]) -> tuple[WorkResult, ...]:
+    return tuple(analysed(work) for work in works)
+
+
 def copied(work: Work) -> WorkResult:
     """Stands for an analysis: two files that follow from the bytes of the first input, after a short while."""
     try:

@@ -10,7 +10,7 @@ from tests.batch.counting import copied
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hemato_lab.batch.model import Work
+    from hemato_lab.batch.model import BatchResult, Work
 
 
 class Inline:
@@ -45,3 +45,24 @@ class Inline:
 
     def close(self) -> None:
         self.events.append(("close", 0))
+
+
+def states(result: BatchResult) -> str:
+    return "".join(one.state[0] for one in result.outcomes)
+
+
+def failing(*smear_ids: str) -> Callable[[Work], WorkResult]:
+    def task(work: Work) -> WorkResult:
+        if work.entry.smear_id in smear_ids:
+            return WorkResult(work.entry.smear_id, error_code="unreadable", error="it is damaged")
+        return copied(work)
+
+    return task
+
+
+def interrupted_after(commits: int) -> Callable[[str, int, int], None]:
+    def progress(_: str, done: int, __: int) -> None:
+        if done == commits:
+            raise KeyboardInterrupt
+
+    return progress

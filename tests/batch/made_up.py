@@ -56,6 +56,12 @@ def report(
     )
 
 
+def with_extension(made: Report, **parts: Any) -> Report:
+    """Return a report whose extension has other parts; those of the provenance are added to what it has."""
+    provenance = made.extension["provenance"] | parts.pop("provenance", {})
+    return replace(made, extension={**made.extension, **parts, "provenance": provenance})
+
+
 def _limits(count: int) -> tuple[float, float]:
     limits = poisson_limits(count)
     return limits.low, limits.high

@@ -57,6 +57,21 @@ def test_a_comparison_that_a_failure_left_in_place_does_not_count(tmp_path: Path
     assert "remote:matched" not in summarise(outcomes, tmp_path).columns
 
 
+def test_a_comparison_counts_whatever_became_of_another_reading(tmp_path: Path) -> None:
+    stages = {
+        "local": "done",
+        "remote": "failed",
+        "comparison with the remote reading": "pending",
+        "comparison with the reference": "done",
+    }
+    (one, *_) = compared(tmp_path)
+    both = write_compared(tmp_path, one, REFERENCE_FILE, first=1.0, second=2.0, names=NAMES)
+    outcome = replace(both, state="failed", error_code="timeout", error="no answer", stages=stages)
+    assert [agreed.reading for agreed in agreements([outcome], tmp_path)] == ["reference"]
+    changed = replace(outcome, stages={**stages, "local": "failed"})
+    assert agreements([changed], tmp_path) == ()
+
+
 def test_a_row_has_the_figures_of_both_comparisons(tmp_path: Path) -> None:
     outcomes = compared(tmp_path)
     both = write_compared(tmp_path, outcomes[0], REFERENCE_FILE, first=1.0, second=2.0, names=NAMES)

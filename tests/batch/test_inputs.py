@@ -47,9 +47,7 @@ def test_an_empty_file_is_registered(tmp_path: Path):
     assert register(SmearEntry("a", (str(path),)))[0].file_id == "sha224-i-" + hashlib.sha224(b"").hexdigest()
 
 
-def test_unchanged_files_are_not_read_again(
-    entry: SmearEntry, settled: None, monkeypatch: pytest.MonkeyPatch
-):
+def test_unchanged_files_are_not_read_again(entry: SmearEntry, settled: None, monkeypatch: pytest.MonkeyPatch):
     registered = register(entry)
     monkeypatch.setattr(inputs, "file_id", lambda _: pytest.fail("a file was read"))
     assert first_changed(entry, registered) == ""

@@ -1,6 +1,5 @@
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -8,6 +7,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hemato_lab.batch.entries import SmearEntry
@@ -27,9 +27,10 @@ _END_S = 120
 class Coordinator:
     """A batch in a process that may be killed and started again."""
 
-    def __init__(self, folder: Path, entries: list[SmearEntry], task: str) -> None:
+    def __init__(self, folder: Path, entries: list[SmearEntry], task: str, dask: str = "") -> None:
         self.out = folder / "out"
         self.log = folder / "log.txt"
+        self.errors = folder / "errors.txt"
         self._plan = folder / "plan.json"
         plan = {
             "entries": [one.to_dict() for one in entries],
@@ -37,25 +38,28 @@ class Coordinator:
             "task": task,
             "workers": WORKERS,
             "window": WINDOW,
+            "dask": dask,
         }
         folder.mkdir(exist_ok=True)
         self._plan.write_text(json.dumps(plan), encoding="utf-8")
 
     def start(self) -> subprocess.Popen[str]:
-        return subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", "tests.batch.coordinator", str(self._plan)],
-            cwd=ROOT,
-            env={**os.environ, LOG: str(self.log)},
-            stdout=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+        with self.errors.open("ab") as errors:
+            return subprocess.Popen(  # noqa: S603
+                [sys.executable, "-m", "tests.batch.coordinator", str(self._plan)],
+                cwd=ROOT,
+                env={**os.environ, LOG: str(self.log)},
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                start_new_session=True,
+            )
 
     def finish(self) -> str:
         """Run until it ends and return the last that it told."""
         with self.start() as process:
             told, _ = process.communicate(timeout=_END_S)
-        assert process.returncode == 0
+        assert process.returncode == 0, self.errors.read_text(encoding="utf-8")
         return told.splitlines()[-1]
 
     def run_until_killed(self, commits: int, pause_s: float) -> None:
@@ -84,21 +88,23 @@ def workers_alive(out: Path) -> list[int]:
     return found
 
 
-def campaign(folder: Path, entries: list[SmearEntry], *, task: str, kills: int, seed: int) -> None:
+def campaign(folder: Path, entries: list[SmearEntry], *, task: str, kills: int, seed: int, dask: str = "") -> None:
     """Kill a batch again and again, and compare what it wrote in the end with an undisturbed one."""
     undisturbed = Coordinator(folder / "undisturbed", entries, task)
     assert undisturbed.finish() == f"done {len(entries)}, failed 0"
-    killed = kill_again_and_again(folder, entries, task=task, kills=kills, seed=seed)
+    killed = kill_again_and_again(folder, entries, task=task, kills=kills, seed=seed, dask=dask)
     assert tree(killed.out / SMEARS_FOLDER) == tree(undisturbed.out / SMEARS_FOLDER)
 
 
-def kill_again_and_again(folder: Path, entries: list[SmearEntry], *, task: str, kills: int, seed: int) -> Coordinator:
+def kill_again_and_again(
+    folder: Path, entries: list[SmearEntry], *, task: str, kills: int, seed: int, dask: str = ""
+) -> Coordinator:
     """Kill a batch at random points, let it finish then, and check how much was done twice."""
-    killed = Coordinator(folder / "killed", entries, task)
-    chance = random.Random(seed)
+    killed = Coordinator(folder / "killed", entries, task, dask)
+    chance = np.random.default_rng(seed)
     for _ in range(kills):
         left = len(entries) - len(list(killed.out.glob(f"{SMEARS_FOLDER}/*/cells.csv")))
-        killed.run_until_killed(chance.randrange(max(1, 2 * left // kills)), chance.random() * 0.05)
+        killed.run_until_killed(int(chance.integers(max(1, 2 * left // kills))), chance.random() * 0.05)
     assert killed.finish() == f"done {len(entries)}, failed 0"
     assert set(killed.carried_out()) == {one.smear_id for one in entries}
     assert len(killed.carried_out()) - len(entries) <= kills * WINDOW
@@ -124,6 +130,13 @@ def test_a_thousand_fields_survive_forty_kills(tmp_path: Path):
 
 
 @pytest.mark.slow
+def test_a_killed_batch_on_dask_is_what_an_undisturbed_one_on_processes_is(tmp_path: Path):
+    pytest.importorskip("distributed")
+    entries = phantom_entries(tmp_path / "files", 60)
+    campaign(tmp_path, entries, task="analysed", kills=4, seed=4, dask="local:2")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(50))
 def test_two_thousand_kills_lose_nothing(tmp_path: Path, seed: int):
     campaign(tmp_path, plain_entries(tmp_path / "files", 200), task="copied", kills=40, seed=100 + seed)
@@ -141,14 +154,16 @@ def test_workers_end_with_a_killed_coordinator(tmp_path: Path):
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc")
-def test_an_interrupted_batch_stops_its_workers_and_goes_on_later(tmp_path: Path):
-    stopped = Coordinator(tmp_path / "stopped", plain_entries(tmp_path / "files", 30), "copied")
+@pytest.mark.parametrize("dask", ["", pytest.param("local:2", marks=pytest.mark.slow)])
+def test_an_interrupted_batch_stops_its_workers_and_goes_on_later(tmp_path: Path, dask: str):
+    stopped = Coordinator(tmp_path / "stopped", plain_entries(tmp_path / "files", 30), "copied", dask)
     with stopped.start() as process:
         assert process.stdout is not None
         process.stdout.readline()
-        process.send_signal(signal.SIGINT)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
         process.wait(_END_S)
     assert process.returncode != 0
+    assert stopped.errors.read_text(encoding="utf-8").splitlines().count("KeyboardInterrupt") == 1
     assert _none_is_left(stopped.out)
     assert not list(stopped.out.rglob("*.part"))
     assert stopped.finish() == "done 30, failed 0"

@@ -1,6 +1,7 @@
 import base64
 import re
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -9,14 +10,23 @@ import pyarrow.parquet
 import pytest
 
 from hemato_lab.batch import cells_table, overview, page
-from hemato_lab.batch.folders import CELLS_FILE, smear_folder
+from hemato_lab.batch.folders import CELLS_FILE, REFERENCE_FILE, smear_folder
 from hemato_lab.batch.model import BatchResult, Outcome
 from hemato_lab.batch.overview import write_overview
-from hemato_lab.batch.page import render_page
+from hemato_lab.batch.page import failures, in_several_smears, left_out, render_page, to_review, totals
 from hemato_lab.batch.summary import summarise
 from hemato_lab.errors import JournalError, MissingDependencyError
 from hemato_lab.report import RESEARCH_USE_NOTICE
-from tests.batch.made_up import batch, cells, entry, failed, report, write_done
+from tests.batch.made_up import (
+    batch,
+    cells,
+    entry,
+    failed,
+    report,
+    with_extension,
+    write_compared,
+    write_done,
+)
 
 STRANGE = {3: report(900, 40, sickle=20, candidate="D57.1", um_per_px=0.2, focus="blurred")}
 
@@ -111,6 +121,123 @@ def test_long_tables_are_cut_and_say_so(tmp_path: Path, monkeypatch: pytest.Monk
     found = page_of(batch(tmp_path, 9))
     assert len(found.links) == 4
     assert any("The first 4 of 9 are shown, summary.csv has all." in word for word in found.words)
+
+
+def with_images(out: Path, name: str, images: dict[str, str], skipped: tuple[str, ...] = ()) -> Outcome:
+    provenance = {
+        "inputs": [{"name": image, "file_id": file_id} for image, file_id in images.items()],
+        "skipped": [{"name": one, "code": "copy", "reason": f"{one}: same image"} for one in skipped],
+    }
+    return write_done(out, entry(name), with_extension(report(200, 2), provenance=provenance))
+
+
+def test_images_left_out_are_listed(tmp_path: Path) -> None:
+    outcomes = (
+        with_images(tmp_path, "a", {"1.png": "x"}, ("2.png", "3.png")),
+        with_images(tmp_path, "b", {"1.png": "y"}),
+    )
+    summary = summarise(outcomes, tmp_path)
+    assert left_out(summary).rows == (
+        ("a", "2.png", "copy", "2.png: same image"),
+        ("a", "3.png", "copy", "3.png: same image"),
+    )
+    assert ("images left out", "2") in totals(summary).rows
+    written = write_overview(BatchResult(tmp_path, outcomes))
+    assert written.remarks == ("2 images of 1 smear were left out; report.html says which and why",)
+    assert "Images left out" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_same_image_in_several_smears_is_told(tmp_path: Path) -> None:
+    outcomes = (
+        with_images(tmp_path, "a", {"1.png": "x", "page 1": "pages", "page 2": "pages"}),
+        with_images(tmp_path, "b", {"other.png": "x", "2.png": "y"}),
+        with_images(tmp_path, "c", {"1.png": "x", "2.png": "z"}),
+    )
+    summary = summarise(outcomes, tmp_path)
+    assert in_several_smears(summary).rows == (("1.png", "3", "a, b (as other.png), c"),)
+    assert ("images in several smears", "1") in totals(summary).rows
+    written = write_overview(BatchResult(tmp_path, outcomes))
+    assert written.remarks == ("1 image is in several smears and counted in each; report.html lists them",)
+    assert "Same image in several smears" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_smears_of_earlier_runs_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page, "_distributions", lambda _: [])
+    result = batch(tmp_path, 2)
+    (tmp_path / "smears" / "empty").mkdir()
+    assert write_overview(result).remarks == ()
+    write_done(tmp_path, entry("earlier"), report(200, 2))
+    (remark,) = write_overview(result).remarks
+    assert remark.startswith("1 smear of earlier runs lies in smears/ too and is not part of this batch")
+    assert remark in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def partly(out: Path, name: str, stage: str) -> Outcome:
+    done = write_done(out, entry(name), report(200, 2, candidate="D57.1"))
+    return replace(done, state="failed", error_code="x", error="no answer", stages={"local": "done", stage: "failed"})
+
+
+def test_smears_that_failed_after_their_analysis_are_counted_as_analysed(tmp_path: Path) -> None:
+    done = write_done(tmp_path, entry("done"), report(200, 2))
+    outcomes = (
+        write_compared(tmp_path, done, REFERENCE_FILE, first=1.0, second=2.0, names={("RBC", "RBC"): 1}),
+        partly(tmp_path, "later", "comparison with the reference"),
+        failed(entry("bad")),
+    )
+    counted = dict(totals(summarise(outcomes, tmp_path)).rows)
+    assert {key: counted.get(key) for key in ("analysed", "compared with the reference", "failed", "fields")} == {
+        "analysed": "2",
+        "compared with the reference": "1",
+        "failed": "2",
+        "fields": "4",
+    }
+    assert counted["failed after their analysis"] == "1"
+    assert counted["smears that call for review"] == "1"
+    assert "compared with the remote reading" not in counted
+    assert [row[2] for row in failures(outcomes).rows] == [
+        "comparison with the reference: no answer",
+        "a.png: is empty (copy it again)",
+    ]
+
+
+def test_smears_that_call_for_review_are_listed_with_the_reason(tmp_path: Path) -> None:
+    review = {"required": True, "reasons": [{"id": "r1", "reason": "blasts seen"}, {"id": "r2", "reason": "few"}]}
+    asked = with_extension(report(200, 2, candidate="C95.0"), review=review)
+    outcomes = (write_done(tmp_path, entry("a"), report(200, 2)), write_done(tmp_path, entry("b"), asked))
+    assert to_review(summarise(outcomes, tmp_path)).rows == (("b", "C95.0", "blasts seen; few"),)
+
+
+def cells_of_smears(outcomes: tuple[Outcome, ...], out: Path) -> dict[str, dict[str, str]]:
+    """Return the cells of the table of smears on the page, by smear and column."""
+    shown = render_page(outcomes, summarise(outcomes, out)).decode()
+    table = re.search("<h2>Smears</h2>.*?</table>", shown, re.DOTALL)
+    assert table
+    head, *rows = (
+        [re.sub("<[^>]*>", "", cell) for cell in re.findall("<t[hd].*?</t[hd]>", row)]
+        for row in re.findall("<tr>.*?</tr>", table[0])
+    )
+    return {row[0]: dict(zip(head, row, strict=True)) for row in rows}
+
+
+def test_the_table_of_smears_has_what_is_stated_of_them(tmp_path: Path) -> None:
+    unknown = with_extension(
+        report(200, 2), not_assessed={"parasitised RBC": "cells were not named"}, diagnosis=None, review={}
+    )
+    outcomes = (
+        write_done(tmp_path, entry("a", patient="P1", tags={"stain": "Giemsa"}), report(200, 2, candidate="D57.1")),
+        write_done(tmp_path, entry("b"), unknown),
+        failed(entry("bad")),
+    )
+    rows = cells_of_smears(outcomes, tmp_path)
+    names = ("patient", "tag:stain", "parasitaemia", "first candidate", "review")
+    assert [[rows[smear][name] for name in names] for smear in ("a", "b", "bad")] == [
+        ["P1", "Giemsa", "", "D57.1", "yes"],
+        ["", "", "not assessed", "not judged", ""],
+        ["", "", "", "", ""],
+    ]
+    assert ("smears with parasitaemia not assessed", "1") in totals(summarise(outcomes, tmp_path)).rows
+    plain = cells_of_smears(outcomes[2:], tmp_path)["bad"]
+    assert not {"patient", "tag:stain", "parasitaemia", "left out"} & plain.keys()
 
 
 def test_many_smears_are_drawn_as_bars(tmp_path: Path) -> None:

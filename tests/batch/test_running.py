@@ -1,4 +1,3 @@
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,53 +17,16 @@ from hemato_lab.batch.folders import (
 )
 from hemato_lab.batch.journal import Journal
 from hemato_lab.batch.lock import only_batch_in
-from hemato_lab.batch.model import BatchResult, Settings, Work, WorkResult
+from hemato_lab.batch.model import Settings, Work, WorkResult
 from hemato_lab.batch.run import Run
 from hemato_lab.batch.running import run_batch
 from hemato_lab.batch.work import internal_failure
 from hemato_lab.batch.writing import unfinished
 from hemato_lab.errors import BatchError, ConfigError, JournalError, LockedError, StorageFullError
-from tests.batch import counting
-from tests.batch.counting import copied
-from tests.batch.inline import Inline
-from tests.batch.making import plain_entries, tree
+from tests.batch.inline import Inline, failing, interrupted_after, states
+from tests.batch.making import tree
 
-
-@pytest.fixture(autouse=True)
-def _only_the_engine_matters(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "pinned", lambda settings: {"detector": settings.detector})
-    monkeypatch.setattr(counting, "PAUSE_S", 0.0)
-
-
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    return tmp_path / "out"
-
-
-@pytest.fixture
-def entries(tmp_path: Path) -> list[SmearEntry]:
-    return plain_entries(tmp_path / "files", 6)
-
-
-def states(result: BatchResult) -> str:
-    return "".join(one.state[0] for one in result.outcomes)
-
-
-def failing(*smear_ids: str) -> Callable[[Work], WorkResult]:
-    def task(work: Work) -> WorkResult:
-        if work.entry.smear_id in smear_ids:
-            return WorkResult(work.entry.smear_id, error_code="unreadable", error="it is damaged")
-        return copied(work)
-
-    return task
-
-
-def interrupted_after(commits: int) -> Callable[[str, int, int], None]:
-    def progress(_: str, done: int, __: int) -> None:
-        if done == commits:
-            raise KeyboardInterrupt
-
-    return progress
+pytestmark = pytest.mark.usefixtures("only_the_engine_matters")
 
 
 def test_every_smear_gets_its_files_and_its_place(entries: list[SmearEntry], out: Path):
@@ -138,10 +100,7 @@ def test_a_file_that_is_missing_fails_its_smear_alone(entries: list[SmearEntry],
 
 def test_where_a_mistake_of_ours_is_stands_in_the_log_alone(entries: list[SmearEntry], out: Path):
     def task(work: Work) -> WorkResult:
-        try:
-            raise ZeroDivisionError("mine")
-        except ZeroDivisionError as error:
-            return internal_failure(work, error)
+        return internal_failure(work, ZeroDivisionError("mine"))
 
     result = run_batch(entries[:1], out, engine=Inline(task))
     assert result.failed[0].error_code == "internal"
@@ -201,98 +160,6 @@ def test_a_result_that_is_not_what_was_written_is_made_again(entries: list[Smear
     assert tree(out / SMEARS_FOLDER) == before
 
 
-class TestChangedInput:
-    """Files that change after a run registered them."""
-
-    def test_fails_and_keeps_the_earlier_results(self, entries: list[SmearEntry], out: Path):
-        run_batch(entries, out, engine=Inline())
-        before = tree(out / SMEARS_FOLDER)
-        Path(entries[3].paths[0]).write_bytes(b"other")
-        engine = Inline()
-        result = run_batch(entries, out, engine=engine)
-        assert states(result) == "dddfdd"
-        assert result.failed[0].error_code == "input-changed"
-        assert entries[3].paths[0] in result.failed[0].error
-        assert set(result.failed[0].files) == {REPORT_FILE, CELLS_FILE}
-        assert engine.carried_out == []
-        assert tree(out / SMEARS_FOLDER) == before
-        assert run_batch(entries, out, engine=engine) == result
-
-    def test_is_good_again_when_it_is_restored(self, entries: list[SmearEntry], out: Path):
-        first = run_batch(entries, out, engine=Inline())
-        path = Path(entries[3].paths[0])
-        content = path.read_bytes()
-        path.unlink()
-        assert states(run_batch(entries, out, engine=Inline())) == "dddfdd"
-        path.write_bytes(content)
-        engine = Inline()
-        assert run_batch(entries, out, engine=engine) == first
-        assert engine.carried_out == []
-
-    def test_is_analysed_as_it_is_now_when_asked(self, entries: list[SmearEntry], out: Path, tmp_path: Path):
-        run_batch(entries, out, engine=Inline())
-        Path(entries[3].paths[0]).write_bytes(b"other")
-        run_batch(entries, out, engine=Inline())
-        engine = Inline()
-        assert states(run_batch(entries, out, engine=engine, retry_failed=True)) == "dddddd"
-        assert engine.carried_out == ["smear 00003"]
-        run_batch(entries, tmp_path / "undisturbed", engine=Inline())
-        assert tree(out / SMEARS_FOLDER) == tree(tmp_path / "undisturbed" / SMEARS_FOLDER)
-
-    def test_is_not_taken_for_new_while_nobody_was_told(self, entries: list[SmearEntry], out: Path):
-        run_batch(entries, out, engine=Inline())
-        Path(entries[3].paths[0]).write_bytes(b"other")
-        engine = Inline()
-        assert states(run_batch(entries, out, engine=engine, retry_failed=True)) == "dddfdd"
-        assert engine.carried_out == []
-
-    def test_is_refused_by_the_worker_when_it_happens_in_a_run(self, entries: list[SmearEntry], out: Path):
-        def task(work: Work) -> WorkResult:
-            Path(entries[0].paths[0]).write_bytes(b"other")
-            return copied(work)
-
-        result = run_batch(entries, out, engine=Inline(task))
-        assert states(result) == "fddddd"
-        assert result.failed[0].error_code == "integrity"
-
-    def test_between_registration_and_a_kill_is_found(self, entries: list[SmearEntry], out: Path):
-        with pytest.raises(KeyboardInterrupt):
-            run_batch(entries, out, engine=Inline(capacity=1), progress=interrupted_after(1))
-        Path(entries[0].paths[0]).write_bytes(b"other")
-        result = run_batch(entries, out, engine=Inline())
-        assert states(result) == "fddddd"
-        assert result.failed[0].error_code == "input-changed"
-
-    def test_of_a_smear_that_failed_for_another_reason_is_tried_as_it_is(self, entries: list[SmearEntry], out: Path):
-        run_batch(entries, out, engine=Inline(failing("smear 00003")))
-        Path(entries[3].paths[0]).write_bytes(b"repaired")
-        assert states(run_batch(entries, out, engine=Inline(), retry_failed=True)) == "dddddd"
-
-
-def test_a_folder_that_was_moved_is_the_same_input(entries: list[SmearEntry], out: Path, tmp_path: Path):
-    run_batch(entries, out, engine=Inline())
-    (tmp_path / "files").rename(tmp_path / "moved")
-    moved = [replace(one, paths=(one.paths[0].replace("files", "moved"),)) for one in entries]
-    engine = Inline()
-    assert states(run_batch(moved, out, engine=engine)) == "dddddd"
-    assert engine.carried_out == []
-
-
-@pytest.mark.parametrize(
-    ("changed", "again"),
-    [({"um_per_px": 0.1}, True), ({"tags": {"a": "b"}}, True), ({"patient": "p"}, False), ({"reference": "r"}, False)],
-)
-def test_an_entry_that_says_something_else_is_analysed_anew(
-    entries: list[SmearEntry], out: Path, changed: dict[str, Any], again: bool
-):
-    run_batch(entries, out, engine=Inline())
-    entries[2] = replace(entries[2], **changed)
-    engine = Inline()
-    result = run_batch(entries, out, engine=engine)
-    assert engine.carried_out == (["smear 00002"] if again else [])
-    assert result.outcomes[2].entry == entries[2]
-
-
 def test_smears_may_be_added_and_left_out(entries: list[SmearEntry], out: Path):
     run_batch(entries[:4], out, engine=Inline())
     engine = Inline()
@@ -312,6 +179,13 @@ def test_two_smears_of_one_id_are_refused(entries: list[SmearEntry], out: Path):
 def test_a_window_of_nothing_is_refused(entries: list[SmearEntry], out: Path, window: int):
     with pytest.raises(ConfigError, match="window"):
         run_batch(entries, out, engine=Inline(), window=window)
+
+
+@pytest.mark.parametrize("options", [{"engine": "local:2", "workers": 2}, {"engine": "local", "per_task": 2}])
+def test_what_an_engine_does_not_look_at_is_refused(entries: list[SmearEntry], out: Path, options: dict[str, Any]):
+    with pytest.raises(ConfigError, match="alone"):
+        run_batch(entries, out, **options)
+    assert not out.exists()
 
 
 def test_other_settings_are_refused_and_fresh_removes_what_is_ours(entries: list[SmearEntry], out: Path):

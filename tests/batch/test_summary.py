@@ -13,7 +13,7 @@ from hemato_lab.batch.model import Outcome
 from hemato_lab.batch.summary import Summary, summarise, to_arrow
 from hemato_lab.errors import JournalError
 from hemato_lab.statistics.limits import poisson_limits
-from tests.batch.made_up import AREA_MM2, entry, failed, report, write_done
+from tests.batch.made_up import AREA_MM2, entry, failed, report, with_extension, write_done
 
 
 def table_of(outcomes: Iterable[Outcome], out: Path) -> list[dict[str, str]]:
@@ -35,6 +35,8 @@ def test_a_row_says_what_the_report_says(tmp_path: Path) -> None:
         "error_code": "",
         "error": "",
         "fields": "2",
+        "skipped": "",
+        "skipped_files": "",
         "cells": "213",
         "um_per_px": "0.1",
         "rbc_diameter_px": "75.0",
@@ -86,6 +88,31 @@ def test_a_smear_whose_remote_study_failed_was_still_analysed(tmp_path: Path) ->
     partly = Outcome(done.entry, "failed", "timeout", "no answer", done.files, {"local": "done", "remote": "failed"})
     (row,) = table_of([partly], tmp_path)
     assert (row["state"], row["error_code"], row["cells"]) == ("failed", "timeout", "202")
+    assert row["error"] == "remote: no answer"
+
+
+def test_images_that_were_left_out_are_counted_and_named(tmp_path: Path) -> None:
+    skipped = [
+        {"name": "b.jpg", "code": "copy", "reason": "b.jpg: same image as a.jpg"},
+        {"name": "c.jpg", "code": "unreadable", "reason": "c.jpg: cut short"},
+    ]
+    outcomes = [
+        write_done(tmp_path, entry(name), with_extension(report(200, 2), provenance={"skipped": left_out}))
+        for name, left_out in (("a", skipped), ("b", []))
+    ]
+    rows = table_of([*outcomes, failed(entry("bad"))], tmp_path)
+    assert [row["skipped"] for row in rows] == ["2", "0", ""]
+    assert [row["skipped_files"] for row in rows] == ["b.jpg (copy); c.jpg (unreadable)", "", ""]
+
+
+def test_parasites_that_were_not_looked_for_have_a_column(tmp_path: Path) -> None:
+    unknown = with_extension(report(200, 2), not_assessed={"parasitised RBC": "cells were not named"})
+    outcomes = [write_done(tmp_path, entry("a"), report(200, 2)), write_done(tmp_path, entry("b"), unknown)]
+    summary = summarise(outcomes, tmp_path)
+    assert "parasitaemia" in summary.statistics
+    assert summary.column("parasitaemia") == (None, None)
+    assert summary.column("parasitaemia_unit") == (None, "%")
+    assert "parasitaemia" not in summarise(outcomes[:1], tmp_path).columns
 
 
 def test_what_could_not_be_looked_for_is_empty_and_not_zero(tmp_path: Path) -> None:

@@ -32,19 +32,17 @@ def test_files_and_their_folders_are_made(tmp_path: Path):
 
 def test_files_and_every_folder_with_a_new_entry_are_forced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     forced = []
-    monkeypatch.setattr(writing.os, "fsync", lambda handle: forced.append(os.readlink(f"/proc/self/fd/{handle}")))
+    monkeypatch.setattr(writing.os, "fsync", lambda handle: forced.append(Path(f"/proc/self/fd/{handle}").readlink()))
     write_files(tmp_path / "a" / "b", {"one": b"1"})
     folder = tmp_path / "a" / "b"
-    assert forced == [str(unfinished(folder / "one")), str(folder), str(folder.parent), str(tmp_path)]
+    assert forced == [unfinished(folder / "one"), folder, folder.parent, tmp_path]
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
-def test_a_full_disk_leaves_the_earlier_file_and_no_part(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
-):
+def test_a_full_disk_leaves_the_earlier_file_and_no_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int):
     write_file(tmp_path / "one", b"earlier")
     failing(monkeypatch, "fsync", number)
-    with pytest.raises(StorageFullError, match="no room left.*run the same command again"):
+    with pytest.raises(StorageFullError, match=r"no room left.*run the same command again"):
         write_file(tmp_path / "one", b"later")
     assert tree(tmp_path) == {"one": b"earlier"}
 

@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 import csv
+import logging
+import os
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from hemato_lab.batch import running
+from hemato_lab.batch import running, sources
+from hemato_lab.batch.comparing import with_reference
 from hemato_lab.batch.model import BatchResult, Settings
+from hemato_lab.cli.batch_progress import BatchProgress
 from hemato_lab.pipeline.interpretation import Interpretation
 from hemato_lab.reference.context import BloodCount, ClinicalContext
 from hemato_lab.report import RESEARCH_USE_NOTICE
-from tests.batch.made_up import failed, report, write_done
+from tests.batch.inline import Inline
+from tests.batch.made_up import entry, failed, report, with_extension, write_done
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 NOTICE_LINE = f"{RESEARCH_USE_NOTICE}\n"
+
+
+@pytest.fixture(autouse=True)
+def quiet_again() -> Iterator[None]:
+    """The log of the client is as it was before a command showed it."""
+    logger = logging.getLogger("hemato_lab.api")
+    before = (logger.handlers[:], logger.level, logger.propagate)
+    yield
+    logger.handlers[:], logger.level, logger.propagate = before
 
 
 @pytest.fixture
@@ -54,7 +73,12 @@ def test_a_batch_ends_tells_what_failed_and_is_not_done_twice(tree, command, tmp
     written = {path: path.read_bytes() for path in out.rglob("*") if path.is_file() and path.suffix != ".sqlite"}
     assert {path.name for path in written} >= {"summary.csv", "summary.parquet", "cells.parquet", "report.html"}
     again = command(*line, "--cells-table")
-    assert (again.code, again.out) == (11, first.out)
+    told = " ".join(again.out.split())
+    assert again.code == 11
+    assert "1 of 2 smears were done before" in told
+    assert "- failed in an earlier run; --retry-failed tries again" in told
+    assert "done before" not in first.out
+    assert "in an earlier run" not in first.out
     assert {path: path.read_bytes() for path in written} == written
     refused = command(*line, "--rbc-per-ul", 4e6)
     assert refused.code == 2
@@ -85,6 +109,94 @@ def test_every_option_arrives(tree, asked, command, tmp_path):
     expected = {"workers": 3, "window": 5, "retry_failed": True, "fresh": True, "engine": "local:2", "per_task": 4}
     assert {name: asked[name] for name in expected} == expected
     assert (asked["out"], asked["later"]) == (tmp_path / "out", [])
+
+
+def test_without_a_terminal_every_tenth_is_a_line(tree, command, tmp_path, monkeypatch):
+    def run_batch(entries, out, *, progress, **_) -> BatchResult:
+        for done in range(1, 41):
+            progress("local", done, 40)
+        progress("comparison with the reference", 2, 2)
+        return BatchResult(Path(out), ())
+
+    monkeypatch.setattr(running, "run_batch", run_batch)
+    monkeypatch.setattr(sources, "read_entries", lambda *_, **__: tuple(entry(f"s{one}") for one in range(40)))
+    lines = command("batch", tree, "--out", tmp_path / "out").err.splitlines()
+    assert lines[:2] == ["hemato-lab: analysis: 4 of 40 smears", "hemato-lab: analysis: 8 of 40 smears"]
+    assert lines[9:] == [
+        "hemato-lab: analysis: 40 of 40 smears",
+        "hemato-lab: comparison with the reference: 2 of 2 smears",
+    ]
+
+
+def test_stages_of_few_smears_are_measured_by_these(tmp_path, capsys):
+    entries = [entry(f"s{one}", reference="truth.json" if one < 2 else None) for one in range(40)]
+    with BatchProgress(tmp_path, entries, [with_reference()]) as progress:
+        progress("comparison with the reference", 1, 40)
+    assert capsys.readouterr().err == "hemato-lab: comparison with the reference: 1 of 2 smears\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="this system has no pseudo-terminals")
+def test_a_terminal_has_a_bar_and_no_lines(tmp_path, monkeypatch):
+    master, slave = os.openpty()
+    with os.fdopen(slave, "w") as screen:
+        monkeypatch.setattr(sys, "stderr", screen)
+        with BatchProgress(tmp_path, [entry("a"), entry("b")], []) as progress:
+            progress("local", 1, 2)
+        screen.write("end")
+        screen.flush()
+        drawn = ""
+        while not drawn.endswith("end"):
+            drawn += os.read(master, 10_000).decode()
+    os.close(master)
+    assert "analysis:" in drawn
+    assert "hemato-lab" not in drawn
+
+
+def test_an_interrupt_tells_how_far_it_came_and_how_to_go_on(tree, command, tmp_path, monkeypatch):
+    def interrupted(entries, out, *, progress, **options) -> BatchResult:
+        def stop_after_one(stage: str, done: int, total: int) -> None:
+            progress(stage, done, total)
+            raise KeyboardInterrupt
+
+        return really_run(entries, out, progress=stop_after_one, **(options | {"engine": Inline()}))
+
+    really_run = running.run_batch
+    line = ("batch", tree, "--out", tmp_path / "out", "--workers", 1, "--detector", "classical")
+    with monkeypatch.context() as patched:
+        patched.setattr(running, "run_batch", interrupted)
+        outcome = command(*line)
+    assert outcome.code == 130
+    assert outcome.out == ""
+    expected = "done so far: analysis of 1 of 2 smears; run the same command again to go on from there"
+    assert f"hemato-lab: {expected}" in outcome.err.splitlines()
+
+
+def test_a_service_that_does_not_answer_is_heard_of(tree, command, tmp_path, monkeypatch):
+    def run_batch(_, out, **__) -> BatchResult:
+        logging.getLogger("hemato_lab.api.retrying").info("try 1 of 5 failed")
+        return BatchResult(Path(out), ())
+
+    monkeypatch.setenv("HEMATO_LAB_TOKEN", "made-up.token.value")
+    monkeypatch.setattr(running, "run_batch", run_batch)
+    outcome = command("batch", tree, "--out", tmp_path / "out", "--remote", "--base-url", "http://127.0.0.1:9")
+    assert "hemato-lab: try 1 of 5 failed" in outcome.err.splitlines()
+
+
+def test_what_the_figures_do_not_show_is_told(tree, command, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    provenance = {
+        "inputs": [{"name": "a.jpg", "file_id": "the same"}],
+        "skipped": [{"name": "b.jpg", "code": "copy", "reason": "b.jpg: same image as a.jpg"}],
+    }
+    first = write_done(out, entry("first"), with_extension(report(200, 2), provenance=provenance))
+    provenance["skipped"] = []
+    second = write_done(out, entry("second"), with_extension(report(200, 2), provenance=provenance))
+    write_done(out, entry("earlier"), report(200, 2))
+    monkeypatch.setattr(running, "run_batch", lambda *_, **__: BatchResult(out, (first, second)))
+    told = command("batch", tree, "--out", out).out
+    assert "1 image of 1 smear was left out" in told
+    assert "1 image is in several smears and counted in each" in told
+    assert "1 smear of earlier runs lies in smears/ too and is not part of this batch" in told
 
 
 def test_stages_follow_where_they_are_wanted(tree, asked, command, tmp_path):
@@ -146,8 +258,6 @@ def test_out_must_be_named(tree, command):
 
 
 def test_many_failures_are_cut_on_the_terminal(tree, command, tmp_path, monkeypatch):
-    from tests.batch.made_up import entry
-
     outcomes = [failed(entry(f"s{number}")) for number in range(25)]
     good = write_done(tmp_path / "out", entry("good"), report(200, 2))
     monkeypatch.setattr(running, "run_batch", lambda *_, **__: BatchResult(tmp_path / "out", (good, *outcomes)))

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 TRIES: Final = 3
 """How often a smear is tried whose worker dies."""
 
+ONE_THREAD: Final = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+"""Environment of a worker: several, each with a thread a processor, would only wait for each other."""
+
 
 class Engine(Protocol):
     """Something that carries out work and hands back the results, in whatever order they come.

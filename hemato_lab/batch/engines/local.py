@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, Final, TypeAlias, cast
 
-from hemato_lab.batch.engines import TRIES
+from hemato_lab.batch.engines import ONE_THREAD, TRIES
 from hemato_lab.batch.engines.frames import receive, send
 from hemato_lab.batch.model import Work, WorkResult
 from hemato_lab.batch.work import carry_out
@@ -24,8 +24,6 @@ _LOOK_S: Final = 0.5
 """Longest time for which an interrupt waits where the system does not end a wait by itself."""
 _HOME: Final = str(Path(__file__).resolve().parents[3])
 """Folder that this package is in."""
-_ONE_THREAD: Final = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-"""A worker is one thread: several workers, each with a thread a processor, would only wait for each other."""
 _LOGGER: Final = logging.getLogger(__name__)
 
 Task: TypeAlias = Callable[[Work], WorkResult]
@@ -199,7 +197,7 @@ class _Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,  # Ctrl-C at a terminal is for the coordinator, which ends them
-            env={**os.environ, **_ONE_THREAD, "PYTHONPATH": path},
+            env={**os.environ, **ONE_THREAD, "PYTHONPATH": path},
         )
         self._to = cast("IO[bytes]", self._popen.stdin)
         self._from = cast("IO[bytes]", self._popen.stdout)

@@ -16,7 +16,7 @@ remote = typer.Typer(
 
 
 @remote.callback()
-def _show_what_goes_on() -> None:
+def show_what_goes_on() -> None:
     """Tell on standard error of tries that failed, and how far a study is: a silent minute looks like a hang."""
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("hemato-lab: %(message)s"))
@@ -29,4 +29,4 @@ def _show_what_goes_on() -> None:
 for _command in (login, logout, hello, heartbeat, keygen, submit, status, report, run, studies):
     remote.command()(_command)
 
-__all__ = ["remote"]
+__all__ = ["remote", "show_what_goes_on"]
