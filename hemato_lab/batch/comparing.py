@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from stat import S_ISREG
 from typing import TYPE_CHECKING, Final
 
 from hemato_lab.batch.folders import COMPARISON_FILE, REFERENCE_FILE, REMOTE_FILE, smear_folder
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from hemato_lab.comparison.model import Comparison
     from hemato_lab.comparison.sides import Side
 
+_LARGEST: Final = 2**30
+_CHECK: Final = "check the path of the reference"
 REMOTE_COMPARISON: Final = "comparison with the remote reading"
 REFERENCE_COMPARISON: Final = "comparison with the reference"
 
@@ -149,7 +152,9 @@ class _ReferenceFile:
             stat = path.stat()
         except OSError as error:
             problem = f"cannot be read: {error.strerror}"
-            raise UnreadableInputError(problem, subject=reference, hint="check the path of the reference") from error
+            raise UnreadableInputError(problem, subject=reference, hint=_CHECK) from error
+        if not S_ISREG(stat.st_mode) or stat.st_size > _LARGEST:
+            raise UnreadableInputError("is no file, or larger than 1 GB", subject=reference, hint=_CHECK)
         return cls(reference, path, (stat.st_mtime_ns, stat.st_size))
 
 

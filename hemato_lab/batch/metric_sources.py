@@ -29,6 +29,8 @@ ROOT: Final = "report"
 """Id of a smear whose report lies in no folder of its own: two such reports are of the same smear."""
 _NO_METRICS: Final = (
     SMEAR_ID,
+    "skipped",
+    "skipped_files",
     CANDIDATE,
     "patient",
     "state",

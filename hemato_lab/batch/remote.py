@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
+import traceback
+from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from hemato_lab.api import RemoteStudy
 from hemato_lab.api.study_document import study_bytes
 from hemato_lab.batch.folders import REMOTE_FILE
+from hemato_lab.batch.inputs import first_changed
 from hemato_lab.batch.model import FAILED, PENDING
-from hemato_lab.errors import ConfigError, ForbiddenError, HematoError, UnauthorizedError
+from hemato_lab.errors import ConfigError, ForbiddenError, HematoError, InputChangedError, UnauthorizedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from hemato_lab.batch.entries import SmearEntry
+    from hemato_lab.batch.inputs import InputFile
     from hemato_lab.batch.run import Run
     from hemato_lab.report import Report
 
@@ -76,7 +79,7 @@ class RemoteReading:
         self._every_smear = every_smear
         self._rbc_diameter_px = rbc_diameter_px
         self._at_a_time = at_a_time
-        self._sent: dict[str, list[str]] = {}
+        self._registered: dict[str, tuple[InputFile, ...]] = {}
 
     def applies_to(self, entry: SmearEntry) -> bool:
         """Tell whether a smear has a study or is to get one."""
@@ -90,55 +93,91 @@ class RemoteReading:
         HematoError
             What would stop every further study too: no right to use the service, no such service.
         """
-        self._sent = {smear_id: [one.file_id for one in files] for smear_id, files in run.journal.inputs().items()}
-        outstanding = self._outstanding(run)
-        with ThreadPoolExecutor(self._at_a_time, thread_name_prefix="remote") as pool:
-            under_way: dict[Future[RemoteStudy], SmearEntry] = {}
-            try:
-                while True:
-                    for entry in islice(outstanding, self._at_a_time - len(under_way)):
-                        under_way[pool.submit(self._read, entry)] = entry
-                    if not under_way:
-                        return
-                    for ended in wait(under_way, return_when=FIRST_COMPLETED).done:
-                        self._commit(run, under_way.pop(ended), ended)
-            finally:
-                pool.shutdown(wait=True, cancel_futures=True)
+        self._registered = run.journal.inputs()
+        waiting = deque(self._outstanding(run))
+        pool = ThreadPoolExecutor(self._at_a_time, thread_name_prefix="remote")
+        under_way: dict[Future[RemoteStudy], SmearEntry] = {}
+        try:
+            while waiting or under_way:
+                for entry in self._next(waiting, under_way.values()):
+                    under_way[pool.submit(self._read, entry)] = entry
+                for ended in wait(under_way, return_when=FIRST_COMPLETED).done:
+                    self._commit(run, under_way.pop(ended), ended)
+        finally:
+            # What is under way goes on in the client's journal: whoever stops the run need not wait for it.
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _next(self, waiting: deque[SmearEntry], under_way: Collection[SmearEntry]) -> list[SmearEntry]:
+        """Take from those that wait as many as there is room for; the same images are not sent twice at a time."""
+        busy = {self._basis(entry) for entry in under_way}
+        chosen: list[SmearEntry] = []
+        for entry in list(waiting):
+            if len(busy) >= self._at_a_time:
+                break
+            basis = self._basis(entry)
+            if basis not in busy:
+                busy.add(basis)
+                waiting.remove(entry)
+                chosen.append(entry)
+        return chosen
 
     def _outstanding(self, run: Run) -> Iterator[SmearEntry]:
         for entry in filter(self.applies_to, run.entries):
-            smear_id = entry.smear_id
-            record, settled = run.record(self.name, smear_id), False
-            if record.state != PENDING and record.basis != self._basis(entry):
-                run.forget(self.name, smear_id)
-            elif record.state == FAILED:
-                settled = not run.retry_failed
-            elif run.is_done(self.name, smear_id):
-                settled = run.has_results(self.name, smear_id)
-            if settled:
-                run.pass_over(self.name, smear_id)
+            if self._is_settled(run, entry):
+                run.pass_over(self.name, entry.smear_id)
+            elif changed := self._changed(entry):
+                run.fail(self.name, entry.smear_id, changed.code, str(changed), basis=self._basis(entry), attempts=0)
             else:
                 yield entry
+
+    def _is_settled(self, run: Run, entry: SmearEntry) -> bool:
+        smear_id = entry.smear_id
+        if not entry.remote_study_id and smear_id not in self._registered:
+            return True  # its files cannot be read, which the analysis has told
+        record = run.record(self.name, smear_id)
+        if record.state != PENDING and record.basis != self._basis(entry):
+            run.forget(self.name, smear_id)
+            return False
+        if record.state == FAILED:
+            return not run.retry_failed and record.error_code != InputChangedError.code
+        return run.is_done(self.name, smear_id) and run.has_results(self.name, smear_id)
+
+    def _changed(self, entry: SmearEntry) -> InputChangedError | None:
+        """Tell whether the files of a smear are no longer those that were registered; of a study none are needed."""
+        path = "" if entry.remote_study_id else first_changed(entry, self._registered[entry.smear_id])
+        if not path:
+            return None
+        problem = f"{path} is not what was registered, or cannot be read any more; the service gets no other images"
+        return InputChangedError(problem, subject=entry.smear_id, hint="restore it, or run with --retry-failed")
 
     def _read(self, entry: SmearEntry) -> RemoteStudy:
         if entry.remote_study_id:
             report = self._client.report(entry.remote_study_id)
             return RemoteStudy(entry.remote_study_id, self._client.address, report, (), ())
-        diameter = self._rbc_diameter_px if entry.rbc_diameter_px is None else entry.rbc_diameter_px
-        return self._client.run(list(entry.paths), rbc_diameter=diameter)
+        study = self._client.run(list(entry.paths), rbc_diameter=self._diameter_px(entry))
+        if changed := self._changed(entry):
+            raise changed
+        return study
+
+    def _diameter_px(self, entry: SmearEntry) -> float | None:
+        return self._rbc_diameter_px if entry.rbc_diameter_px is None else entry.rbc_diameter_px
 
     def _commit(self, run: Run, entry: SmearEntry, ended: Future[RemoteStudy]) -> None:
-        basis = self._basis(entry)
-        try:
-            study = ended.result()
-        except _CONCERNS_ALL:
-            raise
-        except HematoError as error:
+        basis, error = self._basis(entry), ended.exception()
+        if error is None:
+            run.commit(self.name, entry.smear_id, {REMOTE_FILE: study_bytes(ended.result())}, basis=basis)
+        elif isinstance(error, _CONCERNS_ALL) or not isinstance(error, Exception):
+            raise error
+        elif isinstance(error, HematoError):
             run.fail(self.name, entry.smear_id, error.code, str(error), basis=basis)
         else:
-            run.commit(self.name, entry.smear_id, {REMOTE_FILE: study_bytes(study)}, basis=basis)
+            told = f"{entry.smear_id}: stopped by {type(error).__name__}; the log of the batch says where"
+            frames = "".join(traceback.format_tb(error.__traceback__))
+            run.fail(self.name, entry.smear_id, "internal", told, basis=basis, log=frames)
 
     def _basis(self, entry: SmearEntry) -> str:
-        """Return what a study rests on: the service, and the study or the files that were sent."""
-        sent = [entry.remote_study_id] if entry.remote_study_id else self._sent.get(entry.smear_id, [])
-        return json.dumps([self._client.address, *sent])
+        """Return what a study rests on: the service, and the study or the files that are sent with their scale."""
+        if entry.remote_study_id:
+            return json.dumps([self._client.address, entry.remote_study_id])
+        sent = [one.file_id for one in self._registered.get(entry.smear_id, ())]
+        return json.dumps([self._client.address, self._diameter_px(entry), *sent])

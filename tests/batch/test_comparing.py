@@ -111,3 +111,11 @@ def test_with_the_remote_reading_once_that_is_there(run: Run, analysis: Analysis
     assert document["equal"]
     assert document["summary"]["first_only"] == 0
     assert document["second"]["kind"] == "remote study"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with a name")
+def test_a_reference_that_is_no_file_is_refused_instead_of_waited_for(run: Run, reference: Path) -> None:
+    shutil.rmtree(reference)
+    os.mkfifo(reference)
+    with_reference().carry_out(run)
+    assert run.record(REFERENCE_COMPARISON, SMEAR).error_code == "unreadable"
