@@ -181,16 +181,7 @@ def _report(comparison: Comparison, folder: Path) -> None:
     from hemato_lab.comparison import tables
 
     written = comparison.write(folder)
-    labels = comparison.labels
-    shown = (
-        tables.overview(comparison),
-        tables.cells(comparison),
-        tables.names(comparison),
-        tables.statistics(comparison.statistics, labels),
-        tables.findings(comparison.findings, labels),
-        tables.diagnoses(comparison.diagnoses, labels),
-    )
-    for table in shown:
+    for table in (tables.overview(comparison), *tables.levels(comparison)):
         if table.rows:
             print_table(table.caption, table.head, table.rows)
             print_text("")

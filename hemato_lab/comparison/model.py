@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hemato_lab.agreement.confusion import Confusion
     from hemato_lab.agreement.differences import BlandAltman
     from hemato_lab.agreement.kappa import ChanceCorrected, Kappa
+    from hemato_lab.analysis.tables import Table
     from hemato_lab.comparison.cells import CellComparison
     from hemato_lab.comparison.diagnoses import DiagnosesComparison
     from hemato_lab.comparison.findings import FindingComparison
@@ -121,6 +122,12 @@ class Comparison:
         from hemato_lab.agreement.kappa import gwet_ac1
 
         return gwet_ac1(self.confusion())
+
+    def tables(self) -> tuple[Table, ...]:
+        """Return what the command line prints: the two sides, then cells, names, estimates, findings, candidates."""
+        from hemato_lab.comparison import tables
+
+        return tables.overview(self), *tables.levels(self)
 
     def to_frame(self) -> pd.DataFrame:
         """Return a pandas table, one row a place."""

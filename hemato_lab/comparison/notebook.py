@@ -15,20 +15,12 @@ if TYPE_CHECKING:
 
 def to_html(comparison: Comparison) -> str:
     """Return the tables of a comparison as an HTML fragment that ends with the research-use notice."""
-    labels = comparison.labels
     remarks = "".join(f"<li>{escape(remark)}</li>" for remark in comparison.remarks)
-    shown = (
-        tables.cells(comparison),
-        tables.names(comparison),
-        tables.statistics(comparison.statistics, labels),
-        tables.findings(comparison.findings, labels),
-        tables.diagnoses(comparison.diagnoses, labels),
-    )
     text = comparison.narrative.to_html()
     parts = [
         table_html(tables.overview(comparison)),
         f"<ul>{remarks}</ul>" if remarks else "",
-        *(table_html(table) for table in shown if table.rows),
+        *(table_html(table) for table in tables.levels(comparison) if table.rows),
         f"<p>Sentences that differ:</p>{text}" if text else "",
     ]
     return f"<div>{''.join(parts)}<p><small>{escape(RESEARCH_USE_NOTICE)}</small></p></div>"

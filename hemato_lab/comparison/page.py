@@ -33,13 +33,7 @@ def render_page(comparison: Comparison) -> bytes:
         notice=RESEARCH_USE_NOTICE,
         overview=tables.overview(comparison),
         remarks=comparison.remarks,
-        results=[
-            tables.cells(comparison),
-            tables.names(comparison),
-            tables.statistics(comparison.statistics, labels),
-            tables.findings(comparison.findings, labels),
-            tables.diagnoses(comparison.diagnoses, labels),
-        ],
+        results=tables.levels(comparison),
         pictures=_pictures(comparison),
         narrative=tables.narratives(comparison.narrative, labels),
         # It escapes every text itself.

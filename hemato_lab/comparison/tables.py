@@ -27,6 +27,18 @@ _ONE_SIDE: Final = "one side only"
 _PLACES_HEAD: Final = ("image", "x", "y", "state")
 
 
+def levels(comparison: Comparison) -> tuple[Table, ...]:
+    """Return the tables of all levels: cells, names, estimates, findings and candidates, those without rows too."""
+    labels = comparison.labels
+    return (
+        cells(comparison),
+        names(comparison),
+        statistics(comparison.statistics, labels),
+        findings(comparison.findings, labels),
+        diagnoses(comparison.diagnoses, labels),
+    )
+
+
 def overview(comparison: Comparison) -> Table:
     """List both sides, the images, how cells were paired, and whether anything differs."""
     cells, pairing = comparison.cells, comparison.pairing
@@ -39,7 +51,8 @@ def overview(comparison: Comparison) -> Table:
         ("compared", "what the reports list" if cells.findings_only else "every cell"),
         (
             "paired",
-            f"centres within {cells.gate:g} times the radius of a red cell" + (", same names only" if cells.class_aware else ""),
+            f"centres within {cells.gate:g} times the radius of a red cell"
+            + (", same names only" if cells.class_aware else ""),
         ),
         ("differs", ", ".join(comparison.differing) or "nothing"),
     ]

@@ -20,12 +20,7 @@ def by_first(table: Table) -> dict[str, tuple[str, ...]]:
 def all_tables(comparison: Comparison) -> tuple[Table, ...]:
     labels = comparison.labels
     return (
-        tables.overview(comparison),
-        tables.cells(comparison),
-        tables.names(comparison),
-        tables.statistics(comparison.statistics, labels),
-        tables.findings(comparison.findings, labels),
-        tables.diagnoses(comparison.diagnoses, labels),
+        *comparison.tables(),
         tables.narratives(comparison.narrative, labels),
         tables.places(comparison),
     )
