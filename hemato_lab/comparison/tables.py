@@ -52,7 +52,7 @@ def overview(comparison: Comparison) -> Table:
         (
             "paired",
             f"centres within {cells.gate:g} times the radius of a red cell"
-            + (", same names only" if cells.class_aware else ""),
+            + (", like names only" if cells.class_aware else ""),
         ),
         ("differs", ", ".join(comparison.differing) or "nothing"),
     ]

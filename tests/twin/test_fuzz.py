@@ -127,7 +127,10 @@ def check_envelope(answer: Any) -> None:
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: one.identifier)
 def test_documented_answers_only(operation: Operation, served: Any, twin: FuzzedTwin) -> None:
     cases = -(-CASES // len(OPERATIONS))
-    statuses = fuzz(operation, served[operation.path][operation.method], twin, cases)
+    described = served[operation.path][operation.method]
+    statuses = fuzz(operation, described, twin, cases)
+    if (operation.success or 418) not in statuses:  # chance may ask for nothing that is there
+        statuses += fuzz(operation, described, twin, 2 * cases)
     assert statuses.total() >= cases
     assert (operation.success or 418) in statuses, "nothing was asked that could be answered"
     assert any(status >= 400 for status in statuses)
