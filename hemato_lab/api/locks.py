@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _TRIES: Final = 20
 _BETWEEN_TRIES_S: Final = 0.01
+_HELD: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+"""What SQLite says when another one has the lock; more detail may stand in the bits above these."""
 
 
 class RunLock:
@@ -58,7 +60,7 @@ class RunLock:
         Whoever had it removes the file: it may vanish while we open it, and then our lock is one of no file.
         """
         connection = None
-        problem = "its file vanished"
+        problem, is_held = "its file vanished", False
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._path.touch(mode=0o600)
@@ -69,10 +71,10 @@ class RunLock:
                 self._connection = connection
                 return ""
         except (OSError, sqlite3.Error) as error:
-            problem = str(error)
+            problem, is_held = str(error), getattr(error, "sqlite_errorcode", 0) & 0xFF in _HELD
         if connection is not None:
             connection.close()
-        if "locked" in problem:
+        if is_held:
             raise LockedError("the same run is under way in another process or thread", hint="wait for it, or stop it")
         return problem
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from contextlib import closing
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -92,7 +94,7 @@ class Analysing:
         for entry in run.entries:
             inputs = self._to_analyse(run, entry, registered.get(entry.smear_id, ()))
             if inputs:
-                yield Work(entry, tuple(one.file_id for one in inputs), self._settings, self._agreed)
+                yield Work(_for_workers(entry), tuple(one.file_id for one in inputs), self._settings, self._agreed)
 
     def _to_analyse(self, run: Run, entry: SmearEntry, inputs: tuple[InputFile, ...]) -> tuple[InputFile, ...]:
         """Return the registered files of a smear that is to be analysed; nothing when it is done or has failed."""
@@ -103,7 +105,7 @@ class Analysing:
             run.forget(self.name, entry.smear_id)
             return self._registered(run, entry)
         if verdict == "refuse":
-            run.fail(self.name, entry.smear_id, *_told(_changed(entry, inputs)), basis=_basis(entry), attempts=0)
+            self._fail(run, entry, _changed(entry, inputs), attempts=0)
         elif verdict == "keep":
             run.restore(self.name, entry.smear_id)
         else:
@@ -114,10 +116,16 @@ class Analysing:
         try:
             inputs = register(entry)
         except InputError as error:
-            run.fail(self.name, entry.smear_id, *_told(error), basis=_basis(entry))
+            self._fail(run, entry, error)
             return ()
         run.journal.register(entry.smear_id, inputs)
         return inputs
+
+    def _fail(self, run: Run, entry: SmearEntry, error: HematoError, attempts: int = 1) -> None:
+        """Note that a smear cannot be analysed; earlier results are kept, and nothing else."""
+        if not run.record(self.name, entry.smear_id).files:
+            _remove_unfinished(run, entry.smear_id, self._settings)
+        run.fail(self.name, entry.smear_id, error.code, str(error), basis=_basis(entry), attempts=attempts)
 
 
 def _verdict(run: Run, entry: SmearEntry, inputs: tuple[InputFile, ...]) -> Verdict:
@@ -141,24 +149,30 @@ def _commit(run: Run, work: Work, result: WorkResult) -> None:
     if not result.error_code:
         run.commit(LOCAL_STAGE, smear_id, result.files, basis=basis, attempts=result.attempts)
         return
-    # A run that was killed while it wrote may have left some of the files.
-    remove_files(smear_folder(run.out, smear_id), work.settings.files)
+    _remove_unfinished(run, smear_id, work.settings)
     code, error = result.error_code, result.error
     run.fail(LOCAL_STAGE, smear_id, code, error, basis=basis, attempts=result.attempts, log=result.log)
 
 
+def _remove_unfinished(run: Run, smear_id: str, settings: Settings) -> None:
+    """Remove what a run left that was killed while it wrote the files of a smear."""
+    remove_files(smear_folder(run.out, smear_id), settings.files)
+
+
+def _for_workers(entry: SmearEntry) -> SmearEntry:
+    """Return what an analysis needs of an entry: who the patient is, and who else read the smear, stays here."""
+    return replace(entry, patient="", remote_study_id="", reference="")
+
+
 def _basis(entry: SmearEntry) -> str:
-    """Return what of an entry its results depend on."""
+    """Return what of an entry its results depend on, as a digest: tags are not repeated in clear."""
     names = list(input_names(entry.paths))
     scale = [entry.um_per_px, entry.rbc_diameter_px]
-    return json.dumps({"files": names, "scale": scale, "tags": dict(entry.tags)}, sort_keys=True)
+    plain = json.dumps({"files": names, "scale": scale, "tags": dict(entry.tags)}, sort_keys=True)
+    return hashlib.sha256(plain.encode()).hexdigest()
 
 
 def _changed(entry: SmearEntry, inputs: tuple[InputFile, ...]) -> InputChangedError:
     problem = f"{first_changed(entry, inputs)} is not what an earlier run registered, or cannot be read any more"
     hint = "restore it, or run with --retry-failed to analyse it as it is now"
     return InputChangedError(problem, subject=entry.smear_id, hint=hint)
-
-
-def _told(error: HematoError) -> tuple[str, str]:
-    return error.code, str(error)

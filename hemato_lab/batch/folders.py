@@ -38,6 +38,9 @@ SMEAR_FILES: Final = {
 }
 """Files of one smear that `hemato_lab.export.render` makes, and the format of each; the last two are optional."""
 
+RESULT_FILES: Final = (*SMEAR_FILES, REMOTE_FILE, COMPARISON_FILE, REFERENCE_FILE)
+"""Every name that a result of a smear may have."""
+
 _LONGEST_NAME: Final = 60
 """Characters of the readable part: with the digest short enough for every file system."""
 _DIGEST: Final = 16

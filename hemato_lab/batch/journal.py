@@ -11,22 +11,23 @@ import json
 import sqlite3
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
 
 from hemato_lab.batch.entries import SmearEntry
+from hemato_lab.batch.folders import RESULT_FILES
 from hemato_lab.batch.inputs import InputFile
-from hemato_lab.batch.model import PENDING, State
+from hemato_lab.batch.journal_file import APPLICATION, connected, connected_or_made, foreign, write_ahead
+from hemato_lab.batch.model import DONE, FAILED, PENDING, State
 from hemato_lab.batch.writing import FULL_HINT, is_full
 from hemato_lab.errors import ConfigError, JournalError, StorageFullError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+_Read = TypeVar("_Read")
+
 _VERSION: Final = 1
-_APPLICATION: Final = 0x48654C62
-"""Marks the file as ours, so that no other database is written into."""
-_PATIENCE_S: Final = 30.0
 _SCHEMA: Final = """
 CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE smears (smear_id TEXT PRIMARY KEY, entry TEXT NOT NULL, inputs TEXT NOT NULL DEFAULT '[]');
@@ -77,7 +78,9 @@ class Journal:
     Parameters
     ----------
     path : Path
-        The file; made when it is missing.
+        The file; made when it is missing, for its owner alone, as it names files and says what they are labelled with.
+    only_read : bool
+        Whether it is looked at alone, also while a batch writes into it: then nothing is made or changed.
 
     Raises
     ------
@@ -87,12 +90,15 @@ class Journal:
         If there is no room for it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, only_read: bool = False) -> None:
         self.path = path
         with self._named("opened"):
-            self._connection = sqlite3.connect(path, timeout=_PATIENCE_S, isolation_level=None)
+            self._connection = connected(path) if only_read else connected_or_made(path)
             try:
-                self._set_up()
+                if only_read:
+                    self._look()
+                else:
+                    self._set_up()
             except BaseException:
                 self._connection.close()
                 raise
@@ -113,21 +119,37 @@ class Journal:
     def _set_up(self) -> None:
         if self._pragma("quick_check") != "ok":
             raise JournalError("is damaged", subject=str(self.path), hint=_FRESH_HINT)
-        is_new = not self._connection.execute("SELECT 1 FROM sqlite_master").fetchone()
-        if not is_new and self._pragma("application_id") != _APPLICATION:
-            raise JournalError("is another database, not a journal", subject=str(self.path), hint=_FRESH_HINT)
-        if not is_new and self._pragma("user_version") != _VERSION:
-            raise JournalError("is of another version of hemato_lab", subject=str(self.path), hint=_FRESH_HINT)
-        self._connection.execute("PRAGMA journal_mode = WAL")
+        is_new = self.is_new
+        if not is_new:
+            self._check_kind()
+        write_ahead(self._connection)
         self._connection.execute("PRAGMA synchronous = FULL")
         if is_new:
             self._make()
 
+    def _look(self) -> None:
+        self._connection.execute("PRAGMA query_only = ON")
+        if not self.is_new:
+            self._check_kind()
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing was ever noted, not even of what kind it is."""
+        return not self._rows("SELECT 1 FROM sqlite_master LIMIT 1")
+
+    def _check_kind(self) -> None:
+        if self._pragma("application_id") != APPLICATION:
+            raise foreign(self.path)
+        if self._pragma("user_version") != _VERSION:
+            raise JournalError("is of another version of hemato_lab", subject=str(self.path), hint=_FRESH_HINT)
+
     def _make(self) -> None:
         with self.writing():
+            if not self.is_new:  # another process was as quick
+                return
             for statement in filter(None, map(str.strip, _SCHEMA.split(";"))):
                 self._connection.execute(statement)
-            self._connection.execute(f"PRAGMA application_id = {_APPLICATION}")
+            self._connection.execute(f"PRAGMA application_id = {APPLICATION}")
             self._connection.execute(f"PRAGMA user_version = {_VERSION}")
 
     def _pragma(self, name: str) -> Any:
@@ -137,13 +159,13 @@ class Journal:
     def _named(self, what: str) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:  # names in its words may be damaged too
             if self._is_for_want_of_room(error):
                 raise StorageFullError("there is no room left", subject=str(self.path), hint=FULL_HINT) from error
             hint = "check the disk; if the file is damaged, run with --fresh to do everything again"
             raise JournalError(f"cannot be {what}: {error}", subject=str(self.path), hint=hint) from error
 
-    def _is_for_want_of_room(self, error: sqlite3.Error) -> bool:
+    def _is_for_want_of_room(self, error: Exception) -> bool:
         """Tell whether the disk is full; files beside the database that find no room are plain errors for SQLite."""
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
         if code not in {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}:
@@ -175,6 +197,20 @@ class Journal:
         with self._named("read"):
             return self._connection.execute(query, values).fetchall()
 
+    def _read(self, parse: Callable[..., _Read], query: str, values: Sequence[Any] = ()) -> list[_Read]:
+        """Return what rows say; all that is read goes through here, as a damaged file may say anything.
+
+        Raises
+        ------
+        JournalError
+            If a row is none that a batch wrote.
+        """
+        try:
+            return [parse(*row) for row in self._rows(query, values)]
+        except (ValueError, TypeError, KeyError, RecursionError, ConfigError) as error:
+            problem = f"is damaged: a row is none that a batch wrote ({type(error).__name__})"
+            raise JournalError(problem, subject=str(self.path), hint=_FRESH_HINT) from error
+
     def settle(self, settings: Mapping[str, Any]) -> None:
         """Note the settings of the first run, and refuse others later.
 
@@ -183,7 +219,7 @@ class Journal:
         ConfigError
             If earlier results in the folder were made with other settings; says which.
         """
-        before = {name: json.loads(value) for name, value in self._rows("SELECT name, value FROM settings")}
+        before = dict(self._read(_setting, "SELECT name, value FROM settings"))
         if before:
             _refuse_others(before, settings, str(self.path.parent))
             return
@@ -203,13 +239,11 @@ class Journal:
 
     def entries(self) -> tuple[SmearEntry, ...]:
         """Return all smears, in the order in which they were first noted."""
-        rows = self._rows("SELECT entry FROM smears ORDER BY rowid")
-        return tuple(SmearEntry.from_dict(json.loads(entry)) for (entry,) in rows)
+        return tuple(self._read(_entry, "SELECT entry FROM smears ORDER BY rowid"))
 
     def inputs(self) -> dict[str, tuple[InputFile, ...]]:
         """Return the registered files of every smear that has any, by its id."""
-        rows = self._rows("SELECT smear_id, inputs FROM smears WHERE inputs <> '[]'")
-        return {smear_id: tuple(map(InputFile.from_list, json.loads(inputs))) for smear_id, inputs in rows}
+        return dict(self._read(_inputs, "SELECT smear_id, inputs FROM smears WHERE inputs <> '[]'"))
 
     def register(self, smear_id: str, inputs: Iterable[InputFile]) -> None:
         """Note the files of a smear, before they are worked on.
@@ -222,13 +256,21 @@ class Journal:
 
     def records(self, stage: str) -> dict[str, StageRecord]:
         """Return how a stage ended for every smear that it was tried for, by the smear's id."""
-        rows = self._rows(
-            "SELECT smear_id, state, basis, attempts, error_code, error, files FROM stages WHERE stage = ?", (stage,)
-        )
-        return {row[0]: StageRecord(row[1], row[2], row[3], row[4], row[5], json.loads(row[6])) for row in rows}
+        query = "SELECT smear_id, state, basis, attempts, error_code, error, files FROM stages WHERE stage = ?"
+        return dict(self._read(_stage, query, (stage,)))
 
-    def note(self, smear_id: str, stage: str, record: StageRecord) -> None:
-        """Note how a stage of a smear ended."""
+    def note(self, smear_id: str, stage: str, record: StageRecord, *, without_inputs: bool = False) -> None:
+        """Note how a stage of a smear ended.
+
+        Parameters
+        ----------
+        smear_id, stage : str
+            Of which smear what stage.
+        record : StageRecord
+            How.
+        without_inputs : bool
+            Whether the smear's files are no longer registered from then on.
+        """
         row = (
             smear_id,
             stage,
@@ -241,6 +283,53 @@ class Journal:
         )
         with self.writing():
             self._connection.execute("INSERT OR REPLACE INTO stages VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+            if without_inputs:
+                self._connection.execute("UPDATE smears SET inputs = '[]' WHERE smear_id = ?", (smear_id,))
+
+
+def _setting(name: Any, value: Any) -> tuple[str, Any]:
+    return _text(name), json.loads(_text(value))
+
+
+def _entry(entry: Any) -> SmearEntry:
+    return SmearEntry.from_dict(_mapping(json.loads(_text(entry))))
+
+
+def _inputs(smear_id: Any, inputs: Any) -> tuple[str, tuple[InputFile, ...]]:
+    found = []
+    for name, file_id, signature in json.loads(_text(inputs)):
+        found.append(InputFile(_text(name), _text(file_id), tuple(map(_whole, signature))))
+    return _text(smear_id), tuple(found)
+
+
+def _stage(  # noqa: PLR0917 (the columns)
+    smear_id: Any, state: Any, basis: Any, attempts: Any, code: Any, error: Any, files: Any
+) -> tuple[str, StageRecord]:
+    hashes = _mapping(json.loads(_text(files)))
+    # Names become paths of files that are replaced and removed.
+    if state not in {PENDING, DONE, FAILED} or not hashes.keys() <= set(RESULT_FILES):
+        raise ValueError(state)
+    known = {name: _text(sha256) for name, sha256 in hashes.items()}
+    record = StageRecord(cast("State", state), _text(basis), _whole(attempts), _text(code), _text(error), known)
+    return _text(smear_id), record
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(type(value).__name__)
+    return value
+
+
+def _whole(value: Any) -> int:
+    if not isinstance(value, int):
+        raise TypeError(type(value).__name__)
+    return value
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError(type(value).__name__)
+    return value
 
 
 def _refuse_others(before: Mapping[str, Any], now: Mapping[str, Any], folder: str) -> None:

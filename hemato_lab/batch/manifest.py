@@ -36,7 +36,8 @@ class _Listed:
     """One smear while its rows are read."""
 
     line: str
-    paths: list[str] = field(default_factory=list)
+    paths: dict[str, None] = field(default_factory=dict)
+    """Those of its files, in their order."""
     values: dict[str, str] = field(default_factory=dict)
 
 
@@ -151,11 +152,10 @@ def _files(path: Path) -> list[str]:
 
 
 def _add_files(smear: _Listed, files: list[str], line: str) -> None:
-    known = set(smear.paths)
-    twice = next((file for file in files if file in known), None)
+    twice = next((file for file in files if file in smear.paths), None)
     if twice is not None:
         raise _wrong(line, f"{Path(twice).name} is listed twice and would be counted twice", "list each file once")
-    smear.paths += files
+    smear.paths.update(dict.fromkeys(files))
 
 
 def _add_values(smear: _Listed, row: dict[str, str], line: str) -> None:

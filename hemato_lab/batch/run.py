@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from hemato_lab.batch.folders import LOG_FILE, smear_folder
 from hemato_lab.batch.journal import StageRecord
-from hemato_lab.batch.model import DONE, FAILED, PENDING, Outcome
-from hemato_lab.batch.writing import remove_files, write_files
+from hemato_lab.batch.model import DONE, FAILED, LOCAL_STAGE, PENDING, Outcome
+from hemato_lab.batch.writing import append_private, remove_files, write_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -138,11 +138,16 @@ class Run:
         self._note(stage, smear_id, record)
 
     def forget(self, stage: str, smear_id: str) -> None:
-        """Have a stage of a smear done anew: its files are removed, as they are of something else."""
-        record = self.record(stage, smear_id)
-        if record != _NEVER_TRIED:
-            self._write(stage, smear_id, StageRecord(PENDING, attempts=record.attempts))
+        """Have a stage of a smear done anew: its files are removed, as they are of something else.
+
+        Before that is noted, so that a run which is killed in between forgets it once more; and together with it the
+        input files are no longer registered, so that the next run takes them as they are, as this one would have.
+        """
+        record, is_local = self.record(stage, smear_id), stage == LOCAL_STAGE
+        if record != _NEVER_TRIED or is_local:
             remove_files(smear_folder(self.out, smear_id), record.files)
+            forgotten = StageRecord(PENDING, attempts=record.attempts)
+            self._write(stage, smear_id, forgotten, without_inputs=is_local)
 
     def restore(self, stage: str, smear_id: str) -> None:
         """Count a smear whose results are good, and note that a failure after them, if there was one, is over."""
@@ -157,8 +162,8 @@ class Run:
 
     def log(self, text: str) -> None:
         """Add to the log; where that is not possible, the log lacks it."""
-        with suppress(OSError), (self.out / LOG_FILE).open("a", encoding="utf-8", errors="replace") as stream:
-            stream.write(f"{text.rstrip()}\n")
+        with suppress(OSError):
+            append_private(self.out / LOG_FILE, f"{text.rstrip()}\n")
 
     def outcomes(self, stages: Sequence[Stage]) -> tuple[Outcome, ...]:
         """Return how every smear stands after these stages."""
@@ -182,9 +187,9 @@ class Run:
         self._write(stage, smear_id, record)
         self._tell(stage, smear_id)
 
-    def _write(self, stage: str, smear_id: str, record: StageRecord) -> None:
+    def _write(self, stage: str, smear_id: str, record: StageRecord, *, without_inputs: bool = False) -> None:
         known = self._of(stage)
-        self.journal.note(smear_id, stage, record)
+        self.journal.note(smear_id, stage, record, without_inputs=without_inputs)
         known[smear_id] = record
 
     def _tell(self, stage: str, smear_id: str) -> None:

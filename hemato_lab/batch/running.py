@@ -9,20 +9,24 @@ from typing import TYPE_CHECKING, Final
 from hemato_lab.batch.analysing import Analysing
 from hemato_lab.batch.engines import make_engine
 from hemato_lab.batch.folders import (
-    COMPARISON_FILE,
+    CELLS_PARQUET,
     JOURNAL_FILE,
+    LOG_FILE,
     NOTICE_FILE,
-    REFERENCE_FILE,
-    REMOTE_FILE,
-    SMEAR_FILES,
+    PAGE_FILE,
+    RESULT_FILES,
     SMEARS_FOLDER,
+    SUMMARY_CSV,
+    SUMMARY_PARQUET,
+    smear_folder,
 )
 from hemato_lab.batch.journal import Journal
+from hemato_lab.batch.journal_file import refuse_foreign
 from hemato_lab.batch.lock import only_batch_in
 from hemato_lab.batch.model import BatchResult, Settings
 from hemato_lab.batch.pinning import digest, pinned
 from hemato_lab.batch.run import Run
-from hemato_lab.batch.writing import remove_files, storage_errors, write_file
+from hemato_lab.batch.writing import make_folder, remove_files, storage_errors, write_file
 from hemato_lab.errors import ConfigError
 from hemato_lab.report import RESEARCH_USE_NOTICE
 
@@ -36,7 +40,7 @@ if TYPE_CHECKING:
 
 LOCAL: Final = "local"
 """The engine of processes of this machine."""
-_RESULTS: Final = (*SMEAR_FILES, REMOTE_FILE, COMPARISON_FILE, REFERENCE_FILE)
+_OF_ALL: Final = (SUMMARY_CSV, SUMMARY_PARQUET, CELLS_PARQUET, PAGE_FILE, LOG_FILE)
 _JOURNAL_FILES: Final = (JOURNAL_FILE, f"{JOURNAL_FILE}-wal", f"{JOURNAL_FILE}-shm")
 
 
@@ -98,7 +102,7 @@ def run_batch(
     LockedError
         If another batch works in the folder.
     JournalError
-        If the journal is damaged.
+        If the journal is damaged, or a database of something else.
     StorageFullError
         If there is no room left. What was finished is kept, and the next run goes on from there.
     BatchError
@@ -135,28 +139,39 @@ def _engine(engine: str | Engine, workers: int | None, per_task: int) -> Engine:
 
 
 def _check_distinct(entries: Sequence[SmearEntry]) -> None:
-    seen: set[str] = set()
+    seen: dict[str, str] = {}
     for entry in entries:
-        if entry.smear_id in seen:
-            raise ConfigError(
-                "two smears have this id", subject=entry.smear_id, hint="give each smear an id of its own"
-            )
-        seen.add(entry.smear_id)
+        name = smear_folder(Path(), entry.smear_id).name.casefold()
+        if (before := seen.get(name)) is not None:
+            same = "two smears have this id" if before == entry.smear_id else f"shares its folder with {before!r}"
+            raise ConfigError(same, subject=entry.smear_id, hint="give each smear an id of its own")
+        seen[name] = entry.smear_id
 
 
 def _made_folder(out: str | os.PathLike[str]) -> Path:
     folder = Path(out).absolute()
-    with storage_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     return folder
 
 
 def _clear(folder: Path) -> None:
-    """Remove what earlier runs made, and nothing else."""
+    """Remove what earlier runs made, and nothing else; the journal last, so that it can be done again after a kill.
+
+    Raises
+    ------
+    JournalError
+        If the journal is a database of something else; then nothing is removed.
+    """
+    from hemato_lab.batch.agreeing import TABLE_FILES
+
+    journal = folder / JOURNAL_FILE
     with storage_errors(folder):
+        refuse_foreign(journal)
         smears = folder / SMEARS_FOLDER
         for one in list(smears.iterdir()) if smears.is_dir() else []:
             if one.is_dir() and not one.is_symlink():
-                remove_files(one, _RESULTS)
+                remove_files(one, RESULT_FILES)
+        if journal.exists():  # else a page or a table of that name is someone else's
+            remove_files(folder, (*_OF_ALL, *TABLE_FILES.values()))
         for name in _JOURNAL_FILES:
             (folder / name).unlink(missing_ok=True)

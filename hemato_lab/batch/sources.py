@@ -142,7 +142,8 @@ def _common_folder(folders: Sequence[Path]) -> Path:
 
 
 def _id_of(place: Path, root: Path) -> str:
-    relative = place.relative_to(root)
+    # A link above ".." may lead elsewhere.
+    relative = place.relative_to(root) if place.is_relative_to(root) else Path(os.path.relpath(place, root))
     name = relative.as_posix() if relative.parts else root.name or "smear"
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
@@ -180,7 +181,11 @@ class _Source:
 
 
 def _absolute(path: Path) -> Path:
-    return path.resolve() if ".." in path.parts else path.absolute()
+    """Return a path without ``..``, with links followed as far as that needs: what lies in a folder keeps its name."""
+    if ".." not in path.parts:
+        return path.absolute()
+    end = len(path.parts) - path.parts[::-1].index("..")
+    return Path(*path.parts[:end]).resolve().joinpath(*path.parts[end:])
 
 
 def _is_smear_file(name: str) -> bool:
@@ -205,24 +210,39 @@ class _Search:
         else:
             yield top.parent, top
 
-    def _below(self, folder: Path) -> Iterator[tuple[Path, Path]]:
+    def _below(self, top: Path) -> Iterator[tuple[Path, Path]]:
+        """Walk through a folder, however deep, each folder before those in it."""
+        waiting = [top]
+        taken: set[Path] = set()  # images of a folder "images" stand for the folder that it lies in
+        while waiting:
+            folder = waiting.pop()
+            if not self._enters(folder):
+                continue
+            found, inside = self._inside(folder)
+            yield from ((place, path) for place, path in found if path not in taken)
+            taken.update(path for _, path in found)
+            waiting += reversed(inside)
+
+    def _enters(self, folder: Path) -> bool:
+        """Tell whether a folder is to be looked into, and was not before."""
         status = folder.stat()
-        if (status.st_dev, status.st_ino) in self._entered or self._is_results(folder):
-            return
-        self._entered.add((status.st_dev, status.st_ino))
+        place = status.st_dev, status.st_ino
+        if place in self._entered or self._is_results(folder):
+            return False
+        self._entered.add(place)
+        return True
+
+    def _inside(self, folder: Path) -> tuple[list[tuple[Path, Path]], list[Path]]:
+        """Return what `of_top` yields of one folder alone, and the folders in it."""
         try:
             images = [path for path, _ in images_in_folder(folder, str(folder))]
             inside = sorted(folder.iterdir(), key=lambda path: natural_order(path.name))
         except (InputError, OSError):
-            yield folder, folder  # what may not be looked into is a smear that fails
-            return
-        yield from ((folder, image) for image in images)
+            return [(folder, folder)], []  # what may not be looked into is a smear that fails
         shown = [path for path in inside if not _is_hidden(path.name)]
-        yield from ((folder, path) for path in shown if path.suffix.lower() in ARCHIVE_SUFFIXES and path.is_file())
-        taken = set(images)  # those of a folder "images" stand for the folder that it lies in
-        for below in filter(is_folder, shown):
-            if not is_results_folder(below):
-                yield from ((place, path) for place, path in self._below(below) if path not in taken)
+        archives = [path for path in shown if path.suffix.lower() in ARCHIVE_SUFFIXES and path.is_file()]
+        folders = [path for path in shown if is_folder(path) and not is_results_folder(path)]
+        return [(folder, path) for path in (*images, *archives)], folders
 
     def _is_results(self, folder: Path) -> bool:
         return self._results is not None and self._results.exists() and folder.samefile(self._results)

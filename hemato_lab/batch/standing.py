@@ -8,6 +8,7 @@ from hemato_lab.batch.folders import JOURNAL_FILE
 from hemato_lab.batch.journal import Journal
 from hemato_lab.batch.model import DONE, FAILED, LOCAL_STAGE, PENDING
 from hemato_lab.batch.summary import failed_stage
+from hemato_lab.errors import JournalError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 
 
 def read_standing(out: Path, stages: Iterable[str]) -> Standing:
-    """Return how each of the stages ended for every smear; nothing where there is no journal yet.
+    """Return how each of the stages ended for every smear; nothing where there is no journal yet, or a new one.
+
+    Nothing is made or changed: another batch may work in the folder.
 
     Raises
     ------
@@ -32,8 +35,13 @@ def read_standing(out: Path, stages: Iterable[str]) -> Standing:
     path = out / JOURNAL_FILE
     if not path.is_file() or not path.stat().st_size:
         return {}
-    with Journal(path) as journal:
-        return {stage: journal.records(stage) for stage in stages}
+    try:
+        with Journal(path, only_read=True) as journal:
+            return {} if journal.is_new else {stage: journal.records(stage) for stage in stages}
+    except JournalError:
+        if path.is_file():
+            raise
+        return {}  # a batch that starts anew has just removed it
 
 
 def ended(standing: Standing, stage: str, entries: Sequence[SmearEntry]) -> int:

@@ -44,8 +44,20 @@ def internal_failure(work: Work, error: BaseException) -> WorkResult:
         f"{work.entry.smear_id}: stopped by {type(error).__name__}, which is a mistake of hemato_lab or its libraries"
     )
     hint = "the log of the batch says where; please report it"
-    log = "".join(traceback.format_exception(error))
-    return WorkResult(work.entry.smear_id, error_code=INTERNAL, error=f"{told} ({hint})", log=log)
+    return WorkResult(work.entry.smear_id, error_code=INTERNAL, error=f"{told} ({hint})", log=_places(error))
+
+
+def _places(error: BaseException) -> str:
+    """Return where an error and those behind it arose; not their words, which may quote what belongs to a patient."""
+    told: list[str] = []
+    seen: set[int] = set()
+    one: BaseException | None = error
+    while one is not None and id(one) not in seen:
+        seen.add(id(one))
+        frames = "".join(traceback.format_tb(one.__traceback__))
+        told.append(f"Traceback (most recent call last):\n{frames}{type(one).__qualname__}\n")
+        one = one.__cause__ or one.__context__
+    return "\n".join(reversed(told))
 
 
 def _analyse(work: Work) -> Analysis:

@@ -57,13 +57,39 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
             _force_folder(parent)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder with its parents, and have their entries on the disk.
+
+    Raises
+    ------
+    StorageFullError, BatchError
+        As `write_file`.
+    """
+    with storage_errors(folder):
+        for parent in _make_folder(folder):
+            _force_folder(parent)
+
+
+def append_private(path: Path, text: str) -> None:
+    """Add to a text file, which is made for its owner alone.
+
+    Raises
+    ------
+    OSError
+        If that is not possible.
+    """
+    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    with os.fdopen(handle, "a", encoding="utf-8", errors="replace") as stream:
+        stream.write(text)
+
+
 def unfinished(path: Path) -> Path:
     """Return the name under which a file is written before it is whole: one, so that a later try replaces it."""
     return path.with_name(f".{path.name}.part")
 
 
 def remove_files(folder: Path, names: Iterable[str]) -> None:
-    """Remove files, and what a killed run left of them; a folder that is empty then goes too.
+    """Remove files, and what a killed run left of them; a folder that is empty then goes too. All is forced.
 
     Raises
     ------
@@ -71,11 +97,12 @@ def remove_files(folder: Path, names: Iterable[str]) -> None:
         If one cannot be removed.
     """
     with storage_errors(folder):
-        for name in names:
-            (folder / name).unlink(missing_ok=True)
-            unfinished(folder / name).unlink(missing_ok=True)
+        places = [place for name in names for place in (folder / name, unfinished(folder / name))]
+        if sum(map(_remove, places)):
+            _force_folder(folder)
         with suppress(OSError):
             folder.rmdir()
+            _force_folder(folder.parent)
 
 
 def is_full(folder: Path) -> bool:
@@ -96,6 +123,15 @@ def storage_errors(place: Path) -> Iterator[None]:
             raise StorageFullError("there is no room left", subject=str(place), hint=FULL_HINT) from error
         problem = f"cannot be written: {error.strerror or error}"
         raise BatchError(problem, subject=str(place), hint="check the disk, or choose another folder") from error
+
+
+def _remove(place: Path) -> bool:
+    """Remove a file; tell whether there was one."""
+    try:
+        place.unlink()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def _make_folder(folder: Path) -> list[Path]:

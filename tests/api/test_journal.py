@@ -222,6 +222,13 @@ def test_a_lock_keeps_others_out_until_it_is_released(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [], "no lock is left behind"
 
 
+def test_a_lock_is_not_taken_for_held_because_of_its_name(tmp_path: Path) -> None:
+    place = tmp_path / "unlocked"
+    place.touch()
+    with pytest.raises(JournalError, match="cannot be locked"):
+        RunLock(place, "run").acquire()
+
+
 def test_a_lock_ends_with_its_process(tmp_path: Path) -> None:
     program = (
         "import os, signal, sys; from pathlib import Path; from hemato_lab.api.locks import RunLock\n"

@@ -1,7 +1,8 @@
 """A batch in a process of its own, for tests that kill it: ``python -m tests.batch.coordinator PLAN.json``.
 
 The plan holds ``entries``, ``out``, ``task`` (a name in `tests.batch.counting`), ``workers``, ``window`` and, for Dask,
-``dask``. What is done is told on the standard output, a line a commit, as a user would see it.
+``dask``, and whether what failed is tried again, ``retry_failed``. What is done is told on the standard output, a line
+a commit, as a user would see it.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ def main() -> None:
         settings=Settings(detector="classical"),
         engine=engine,
         window=plan["window"],
+        retry_failed=plan.get("retry_failed", False),
         progress=lambda _, done, total: print(f"{done} of {total}", flush=True),
     )
     print(f"done {result.count('done')}, failed {result.count('failed')}", flush=True)

@@ -43,6 +43,11 @@ class Coordinator:
         folder.mkdir(exist_ok=True)
         self._plan.write_text(json.dumps(plan), encoding="utf-8")
 
+    def change(self, **plan: object) -> None:
+        """Run in another way from now on."""
+        now = json.loads(self._plan.read_text(encoding="utf-8"))
+        self._plan.write_text(json.dumps({**now, **plan}), encoding="utf-8")
+
     def start(self) -> subprocess.Popen[str]:
         with self.errors.open("ab") as errors:
             return subprocess.Popen(  # noqa: S603
@@ -122,6 +127,36 @@ def test_a_batch_of_real_analyses_survives_kills(tmp_path: Path):
     for entry in entries:
         work = Work(entry, tuple(one.file_id for one in register(entry)), settings)
         assert tree(smear_folder(killed.out, entry.smear_id)) == carry_out(work).files
+
+
+def retry_again_and_again(folder: Path, *, smears: int, kills: int, seed: int) -> None:
+    """Change the files of half of the smears, kill the retry at random points, and compare with an undisturbed run."""
+    entries = plain_entries(folder / "files", smears)
+    killed = Coordinator(folder / "killed", entries, "copied")
+    assert killed.finish() == f"done {smears}, failed 0"
+    for number, entry in enumerate(entries[::2]):
+        Path(entry.paths[0]).write_bytes(f"changed {number}\n".encode() * 60)
+    assert killed.finish() == f"done {smears // 2}, failed {smears // 2}"
+    undisturbed = Coordinator(folder / "undisturbed", entries, "copied")
+    assert undisturbed.finish() == f"done {smears}, failed 0"
+    killed.change(retry_failed=True)
+    before = len(killed.carried_out())
+    chance = np.random.default_rng(seed)
+    for _ in range(kills):
+        killed.run_until_killed(int(chance.integers(smears // 2)), chance.random() * 0.05)
+    assert killed.finish() == f"done {smears}, failed 0"
+    assert len(killed.carried_out()) - before - smears // 2 <= kills * WINDOW
+    assert tree(killed.out / SMEARS_FOLDER) == tree(undisturbed.out / SMEARS_FOLDER)
+
+
+def test_a_retry_that_is_killed_is_made_good_by_the_same_retry(tmp_path: Path):
+    retry_again_and_again(tmp_path, smears=30, kills=4, seed=6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(10))
+def test_retries_survive_many_kills(tmp_path: Path, seed: int):
+    retry_again_and_again(tmp_path, smears=100, kills=30, seed=200 + seed)
 
 
 @pytest.mark.slow

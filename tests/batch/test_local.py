@@ -1,5 +1,7 @@
+import json
 import os
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -7,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from hemato_lab.batch.engines import TRIES, local, make_engine
+from hemato_lab.batch.engines.environment import is_private
 from hemato_lab.batch.engines.local import LocalEngine
 from hemato_lab.batch.entries import SmearEntry
 from hemato_lab.batch.inputs import register
@@ -137,3 +140,39 @@ def test_engines_have_names():
     assert make_engine("local:3", workers=1, per_task=4).per_task == 4
     assert make_engine("local:2-5", workers=1).capacity == 5
     assert make_engine("tls://somewhere:8786", workers=1).capacity == 1
+
+
+def test_no_credentials_reach_a_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    tripwires = [f"HEMATO_LAB_{what}" for what in ("TOKEN", "KEY", "ISSUER", "USER_ID", "KID", "BASE_URL")]
+    for name in (*tripwires, "HTTPS_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "tripwire")
+    engine = LocalEngine(1, environment)
+    try:
+        result = finish(engine, works_of(plain_entries(tmp_path / "files", 1)))["smear 00000"]
+    finally:
+        engine.close()
+    seen = json.loads(result.error)
+    assert seen["OMP_NUM_THREADS"] == "1"
+    assert LOG in seen
+    assert "tripwire" not in seen.values()
+    assert not any(map(is_private, seen))
+
+
+def environment(work: Work) -> WorkResult:
+    return WorkResult(work.entry.smear_id, error_code="seen", error=json.dumps(dict(os.environ)))
+
+
+def test_work_that_a_worker_cannot_load_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "known_here_alone.py").write_text("def task(work):\n    pass\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    import known_here_alone  # type: ignore[import-not-found]
+
+    engine = LocalEngine(1, known_here_alone.task)
+    for work in works_of(plain_entries(tmp_path / "files", 1)):
+        engine.submit((work,))
+    found: list[WorkResult] = []
+    waiting = threading.Thread(target=lambda: found.extend(engine.wait()), daemon=True)
+    waiting.start()
+    waiting.join(60)
+    engine.close()
+    assert [(one.error_code, one.attempts) for one in found] == [("worker-died", TRIES)]

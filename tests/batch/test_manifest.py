@@ -1,3 +1,4 @@
+import time
 from pathlib import Path
 
 import pyarrow as pa
@@ -140,3 +141,13 @@ def test_parquet_without_pyarrow_says_what_to_install(tmp_path: Path, monkeypatc
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
     with pytest.raises(MissingDependencyError, match=r"hemato-lab\[parquet\]"):
         read_manifest(tmp_path / "list.parquet")
+
+
+def test_many_fields_of_one_smear_take_time_in_proportion(tmp_path: Path) -> None:
+    def seconds(rows: int) -> float:
+        path = manifest(tmp_path, "path,smear_id\n" + "".join(f"f{row}.png,one\n" for row in range(rows)))
+        begun = time.process_time()
+        assert len(read_manifest(path)[0].paths) == rows
+        return time.process_time() - begun
+
+    assert seconds(12_000) < 24 * min(seconds(1_500) for _ in range(3))

@@ -1,10 +1,12 @@
+import sqlite3
+import stat
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hemato_lab.batch import running
+from hemato_lab.batch import running, writing
 from hemato_lab.batch.entries import SmearEntry
 from hemato_lab.batch.folders import (
     CELLS_FILE,
@@ -105,7 +107,10 @@ def test_where_a_mistake_of_ours_is_stands_in_the_log_alone(entries: list[SmearE
     result = run_batch(entries[:1], out, engine=Inline(task))
     assert result.failed[0].error_code == "internal"
     assert "Traceback" not in result.failed[0].error
-    assert "ZeroDivisionError: mine" in (out / LOG_FILE).read_text(encoding="utf-8")
+    log = out / LOG_FILE
+    assert "ZeroDivisionError" in log.read_text(encoding="utf-8")
+    assert "mine" not in log.read_text(encoding="utf-8")
+    assert stat.S_IMODE(log.stat().st_mode) == stat.S_IMODE((out / JOURNAL_FILE).stat().st_mode) == 0o600
     assert b"Traceback" not in b"".join(tree(out / SMEARS_FOLDER).values())
 
 
@@ -248,6 +253,75 @@ def test_an_engine_that_breaks_ends_the_run_with_its_error(entries: list[SmearEn
         run_batch(entries, out, engine=engine)
     assert engine.events[-1] == ("close", 0)
     assert states(run_batch(entries, out, engine=Inline())) == "dddddd"
+
+
+def test_ids_that_would_share_a_folder_are_refused(
+    entries: list[SmearEntry], out: Path, monkeypatch: pytest.MonkeyPatch
+):
+    names = {"smear 00001": "same", "smear 00004": "SAME"}
+    monkeypatch.setattr(running, "smear_folder", lambda out, smear_id: out / names.get(smear_id, smear_id))
+    with pytest.raises(ConfigError, match="smear 00004: shares its folder with 'smear 00001'"):
+        run_batch(entries, out, engine=Inline())
+    assert not out.exists()
+
+
+def test_a_results_folder_is_on_the_disk_with_its_parents(
+    entries: list[SmearEntry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    forced: list[Path] = []
+    monkeypatch.setattr(writing, "_force_folder", forced.append)
+    run_batch(entries, tmp_path / "a" / "b", engine=Inline())
+    assert forced[:2] == [tmp_path / "a", tmp_path]
+
+
+def test_fresh_leaves_another_database_and_everything_else_alone(entries: list[SmearEntry], out: Path):
+    run_batch(entries, out, engine=Inline())
+    (out / JOURNAL_FILE).unlink()
+    with sqlite3.connect(out / JOURNAL_FILE) as connection:
+        connection.execute("CREATE TABLE diary (line)")
+    connection.close()
+    before = tree(out)
+    with pytest.raises(JournalError, match="another database"):
+        run_batch(entries, out, engine=Inline(), fresh=True)
+    assert tree(out) == before
+
+
+_OF_ALL = (
+    "summary.csv",
+    "summary.parquet",
+    "cells.parquet",
+    "report.html",
+    "batch.log",
+    "agreement_with_reference.csv",
+)
+
+
+def test_fresh_removes_what_was_written_of_all_smears(entries: list[SmearEntry], out: Path):
+    run_batch(entries, out, engine=Inline())
+    for name in (*_OF_ALL, "agreement_mine.csv"):
+        (out / name).write_bytes(b"earlier")
+    with pytest.raises(KeyboardInterrupt):
+        run_batch(entries, out, engine=Inline(), fresh=True, progress=interrupted_after(1))
+    assert not [name for name in _OF_ALL if (out / name).exists()]
+    assert (out / "agreement_mine.csv").exists()
+
+
+def test_fresh_in_a_folder_without_a_batch_removes_nothing(entries: list[SmearEntry], out: Path):
+    out.mkdir()
+    (out / "report.html").write_bytes(b"mine")
+    run_batch(entries, out, engine=Inline(), fresh=True)
+    assert (out / "report.html").read_bytes() == b"mine"
+
+
+def test_names_in_the_journal_are_no_paths(entries: list[SmearEntry], out: Path):
+    run_batch(entries, out, engine=Inline())
+    (out / "victim.txt").write_bytes(b"mine")
+    with sqlite3.connect(out / JOURNAL_FILE) as connection:
+        connection.execute('UPDATE stages SET files = \'{"../../victim.txt": "00"}\'')
+    connection.close()
+    with pytest.raises(JournalError, match="damaged"):
+        run_batch(entries, out, engine=Inline())
+    assert (out / "victim.txt").exists()
 
 
 def test_a_results_folder_that_cannot_be_made_is_a_typed_error(entries: list[SmearEntry], tmp_path: Path):

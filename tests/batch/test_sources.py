@@ -196,3 +196,39 @@ def test_results_of_another_batch_are_a_reference_for_the_same_ids(tmp_path: Pat
     make(tmp_path, "journal.sqlite", str(folder.relative_to(tmp_path) / "report.json"))
     referred = with_references((SmearEntry("a", ("a.png",)), SmearEntry("b", ("b.png",))), tmp_path)
     assert [entry.reference for entry in referred] == [str(folder), ""]
+
+
+@pytest.mark.parametrize("one_field_a_smear", [False, True])
+def test_links_above_two_dots_are_followed_and_names_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, one_field_a_smear: bool
+) -> None:
+    make(tmp_path, "elsewhere/b.png", "sub/c.txt")
+    (tmp_path / "imgs").mkdir()
+    (tmp_path / "imgs" / "a.png").symlink_to(tmp_path / "elsewhere" / "b.png")
+    monkeypatch.chdir(tmp_path)
+    (entry,) = read_entries(["sub/../imgs/*.png"], one_field_a_smear=one_field_a_smear)
+    assert entry == SmearEntry("a.png" if one_field_a_smear else "imgs", (str(tmp_path / "imgs" / "a.png"),))
+
+
+def test_a_pattern_that_leads_out_of_its_folder_has_ids_that_lead_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path, "elsewhere/imgs/a.png", "elsewhere/deep/c.txt", "here/c.txt")
+    (tmp_path / "here" / "link").symlink_to(tmp_path / "elsewhere" / "deep")
+    monkeypatch.chdir(tmp_path / "here")
+    assert ids(read_entries(["*/../imgs/*.png"])) == ["../elsewhere/imgs"]
+
+
+def test_a_tree_may_be_very_deep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for _ in range(1100):
+        os.mkdir("a")  # noqa: PTH102
+        os.chdir("a")
+    Path("x.png").touch()
+    try:
+        assert ids(read_entries([str(tmp_path)])) == ["/".join("a" * 1100)]
+    finally:  # what removes the folders of tests cannot go so deep
+        Path("x.png").unlink()
+        while Path.cwd() != tmp_path:
+            os.chdir("..")
+            os.rmdir("a")  # noqa: PTH106

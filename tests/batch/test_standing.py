@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 from typing import TYPE_CHECKING
 
 import pytest
 
+from hemato_lab.batch.journal import Journal
 from hemato_lab.batch.running import run_batch
 from hemato_lab.batch.standing import ended, not_tried_again, read_standing, taken_over
+from hemato_lab.errors import JournalError
 from tests.batch.inline import Inline, failing, interrupted_after
 
 if TYPE_CHECKING:
@@ -61,3 +64,31 @@ def test_what_changed_now_did_not_fail_before(entries: list[SmearEntry], out: Pa
     assert [one.entry for one in result.failed] == entries[:1]
     assert not_tried_again(before, after, result.outcomes) == frozenset()
     assert taken_over(before, after, entries) == 5
+
+
+def test_a_journal_that_is_being_made_knows_nothing_and_is_left_alone(entries: list[SmearEntry], out: Path) -> None:
+    out.mkdir()
+    path = out / "journal.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+    connection.close()
+    before = path.read_bytes()
+    assert before
+    assert read_standing(out, STAGES) == {}
+    assert path.read_bytes() == before
+    assert [one.name for one in out.iterdir()] == ["journal.sqlite"]
+    assert run_batch(entries, out, engine=Inline()).count("done") == 6
+
+
+def test_a_batch_that_is_under_way_can_be_looked_at(entries: list[SmearEntry], out: Path) -> None:
+    def progress(_: str, done: int, __: int) -> None:
+        assert ended(read_standing(out, STAGES), "local", entries) == done
+
+    run_batch(entries, out, engine=Inline(), progress=progress)
+    before = (out / "journal.sqlite").read_bytes()
+    with (
+        pytest.raises(JournalError, match="readonly"),
+        Journal(out / "journal.sqlite", only_read=True) as journal,
+    ):
+        journal.add(entries)
+    assert (out / "journal.sqlite").read_bytes() == before

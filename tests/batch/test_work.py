@@ -102,7 +102,7 @@ def test_a_smear_without_a_scale_fails_with_the_reason(tmp_path: Path):
     assert carry_out(work_on(SmearEntry("a", (str(path),)))).error_code == "scale-not-credible"
 
 
-@pytest.mark.parametrize("error", [ZeroDivisionError("x"), MemoryError(), RecursionError()])
+@pytest.mark.parametrize("error", [ZeroDivisionError("Jane Doe"), MemoryError("Jane Doe"), RecursionError()])
 def test_a_mistake_of_ours_is_a_failure_whose_place_is_in_the_log(
     entries: list[SmearEntry], monkeypatch: pytest.MonkeyPatch, error: Exception
 ):
@@ -116,6 +116,21 @@ def test_a_mistake_of_ours_is_a_failure_whose_place_is_in_the_log(
     assert type(error).__name__ in result.error
     assert "Traceback" in result.log
     assert "in fail" in result.log
+    assert type(error).__name__ in result.log
+    assert "Jane Doe" not in result.log + result.error
+
+
+def test_the_log_names_the_errors_behind_an_error_without_their_words(entries: list[SmearEntry]):
+    try:
+        try:
+            {}["Jane Doe"]
+        except KeyError as behind:
+            raise ValueError("of Jane Doe") from behind
+    except ValueError as error:
+        log = module.internal_failure(work_on(entries[0]), error).log
+    assert log.index("KeyError") < log.index("ValueError")
+    assert log.count("test_work.py") == 2
+    assert "of Jane Doe" not in log.replace('raise ValueError("of Jane Doe")', "")
 
 
 def test_a_worker_with_other_versions_refuses(entries: list[SmearEntry]):

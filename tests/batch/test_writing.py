@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hemato_lab.batch import writing
-from hemato_lab.batch.writing import remove_files, unfinished, write_file, write_files
+from hemato_lab.batch.writing import make_folder, remove_files, unfinished, write_file, write_files
 from hemato_lab.errors import BatchError, StorageFullError
 from tests.batch.making import tree
 
@@ -36,6 +36,18 @@ def test_files_and_every_folder_with_a_new_entry_are_forced(tmp_path: Path, monk
     write_files(tmp_path / "a" / "b", {"one": b"1"})
     folder = tmp_path / "a" / "b"
     assert forced == [unfinished(folder / "one"), folder, folder.parent, tmp_path]
+    forced.clear()
+    make_folder(tmp_path / "c" / "d")
+    assert forced == [tmp_path / "c", tmp_path]
+    forced.clear()
+    remove_files(folder, ["two"])
+    assert forced == []
+    write_files(folder, {"two": b"2"})
+    forced.clear()
+    remove_files(folder, ["one"])
+    assert forced == [folder]
+    remove_files(folder, ["two"])
+    assert forced == [folder, folder, folder.parent]
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])

@@ -14,7 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, Final, TypeAlias, cast
 
-from hemato_lab.batch.engines import ONE_THREAD, TRIES
+from hemato_lab.batch.engines import TRIES
+from hemato_lab.batch.engines.environment import worker_environment
 from hemato_lab.batch.engines.frames import receive, send
 from hemato_lab.batch.model import Work, WorkResult
 from hemato_lab.batch.work import carry_out
@@ -197,7 +198,7 @@ class _Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,  # Ctrl-C at a terminal is for the coordinator, which ends them
-            env={**os.environ, **ONE_THREAD, "PYTHONPATH": path},
+            env={**worker_environment(os.environ), "PYTHONPATH": path},
         )
         self._to = cast("IO[bytes]", self._popen.stdin)
         self._from = cast("IO[bytes]", self._popen.stdout)

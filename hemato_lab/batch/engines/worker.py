@@ -9,6 +9,7 @@ import os
 import queue
 import sys
 import threading
+import traceback
 from typing import TYPE_CHECKING, Any, Final
 
 from hemato_lab.batch.engines.frames import receive, send
@@ -41,6 +42,9 @@ def _listen(waiting: queue.SimpleQueue[Any]) -> None:
             waiting.put(receive(sys.stdin.buffer))
         except EOFError:
             os._exit(0)
+        except BaseException:  # noqa: BLE001 (work that cannot be unpacked here: the coordinator learns it by our end)
+            traceback.print_exc()
+            os._exit(1)
 
 
 def _private_output() -> IO[bytes]:
