@@ -31,7 +31,6 @@ SOME_FAILED: Final = 11
 """Exit code when the batch ended and a smear failed."""
 _MOST_PRINTED: Final = 20
 """Failed smears that the terminal shows."""
-_EARLIER: Final = " - failed in an earlier run; --retry-failed tries again"
 
 
 @connected
@@ -226,9 +225,11 @@ def _print_failures(result: BatchResult, progress: BatchProgress) -> None:
     from hemato_lab.batch.page import failures
 
     failed, earlier = failures(result.outcomes), progress.not_tried_again(result.failed)
-    rows = tuple((*row[:-1], f"{row[-1]}{_EARLIER if row[0] in earlier else ''}") for row in failed.rows)
-    print_table(failed.caption, failed.head, rows[:_MOST_PRINTED])
-    print_text(f"{_more(len(result.failed))}{failed.note}\n")
+    print_table(failed.caption, failed.head, failed.rows[:_MOST_PRINTED])
+    print_text(f"{_more(len(result.failed))}{failed.note}")
+    if earlier:
+        print_text(f"{len(earlier)} of them failed in an earlier run; --retry-failed tries again")
+    print_text("")
 
 
 def _more(failed: int) -> str:
