@@ -1,7 +1,8 @@
 """Work on a Dask cluster: one that runs already, or one of this machine; the one place that needs dask.distributed.
 
-``tcp://host:8786`` (or another address of a scheduler) uses a cluster that runs; its workers need the same
-installation and the images under the same paths. ``local:8`` starts eight worker processes here, ``local:2-8`` between
+``tcp://host:8786`` (or ``tls://``, with the certificates of Dask's settings) uses a cluster that runs; its workers need
+the same installation and the images under the same paths. A worker that has not, whenever it joins, stops the run:
+its failures would be noted as those of smears. ``local:8`` starts eight worker processes here, ``local:2-8`` between
 two and eight, as many as the work asks for.
 
 Dask gives memory back to the system after each array (``MALLOC_TRIM_THRESHOLD_`` in its ``nanny.pre-spawn-environ``),
@@ -15,27 +16,35 @@ import asyncio
 import concurrent.futures
 import logging
 import os
+import pickle
+import queue
 import re
+import uuid
 from collections import deque
-from collections.abc import Callable
-from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from contextlib import ExitStack, contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final
 
 from hemato_lab.batch.engines import ONE_THREAD
+from hemato_lab.batch.engines.dask_watch import LOOK_S, Watch, check_workers, unfit, worker_named
+from hemato_lab.batch.engines.dask_worker import Answer, Task, packed
 from hemato_lab.batch.engines.local import died
-from hemato_lab.batch.model import Work, WorkResult
-from hemato_lab.batch.pinning import check_agreed
+from hemato_lab.batch.inputs import refuse_changed
 from hemato_lab.batch.work import carry_out_all, internal_failure
-from hemato_lab.errors import BatchError, ConfigError, MissingDependencyError
+from hemato_lab.errors import BatchError, ConfigError, HematoError, InputError, MissingDependencyError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_SCHEDULER: Final = re.compile(r"[a-z][a-z0-9+.-]*://\S+")
-_LOCAL: Final = re.compile(r"local:(?P<least>[0-9]+)(?:-(?P<most>[0-9]+))?")
+    from hemato_lab.batch.model import Work, WorkResult
+
+_SCHEDULER: Final = re.compile(r"(?P<kind>tcp|tls)://(?:\[[0-9A-Fa-f:.%]+\]|[^\s/:@\[\]]+):(?P<port>[0-9]{1,5})")
+_LOCAL: Final = re.compile(r"local:(?P<least>[0-9]{1,5})(?:-(?P<most>[0-9]{1,5}))?")
 _MOST_WORKERS: Final = 4096
-_FIRST_WORKER_S: Final = 300.0
-"""Seconds until a cluster has a worker."""
+_MOST_PORT: Final = 65535
+_FETCH_S: Final = (0.5, 60.0)
+"""Seconds for a result to come over, at first and at most: its worker may be gone, or the line be slow."""
+_NO_WORKERS: Final = ("NoValidWorkerError", "NoWorkerError")
+"""What a scheduler raises that is set to wait for workers no longer than so; not every release has both."""
 _SCALING: Final = "250ms"
 """Work that each worker of an adaptive cluster should have before it: a batch is long, so more workers pay at once."""
 _WORKERS_OF_OURS: Final = {
@@ -43,8 +52,10 @@ _WORKERS_OF_OURS: Final = {
     "distributed.worker.profile.enabled": False,
     "distributed.worker.preload": ["hemato_lab.batch.engines.dask_worker"],
 }
-
-Task: TypeAlias = Callable[[tuple[Work, ...]], tuple[WorkResult, ...]]
+_ADDRESS_HINT: Final = "use tcp://HOST:PORT of a scheduler, local:8 for eight workers here, or local:2-8"
+_TLS_HINT: Final = "name the certificates in Dask's settings, under distributed.comm.tls"
+_AGAIN: Final = "run the same command again: it goes on where it stopped"
+_LOGGER: Final = logging.getLogger(__name__)
 
 
 class DaskEngine:
@@ -79,12 +90,14 @@ class DaskEngine:
         self._task = task
         self._opened = ExitStack()
         self._client: Any = None
-        self._completed: Any = None
+        self._watch: Watch | None = None
+        self._finished: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._works: dict[str, tuple[Work, ...]] = {}
         self._held: deque[tuple[Work, ...]] = deque()
         self._suspects: deque[Work] = deque()
         self._is_alone = False
-        self._checked = False
+        self._has_answered = False
+        self._fetch_s = _FETCH_S[0]
 
     @property
     def capacity(self) -> int:
@@ -116,7 +129,7 @@ class DaskEngine:
         BatchError
             If the cluster cannot be reached, or has no workers.
         ConfigError
-            If its workers have other versions, models, ranges or rules.
+            If a worker has other versions, models, ranges or rules, or Dask lacks settings for the address.
         """
         if self._suspects or self._is_alone:
             self._held.append(works)
@@ -129,12 +142,14 @@ class DaskEngine:
         Raises
         ------
         BatchError
-            If the connection to the scheduler ended.
+            If the connection to the scheduler ended, or all workers are gone and none comes.
+        ConfigError
+            If a worker has other versions, models, ranges or rules, or does not find images that are there.
         """
         found: list[WorkResult] = []
         while not found:
             self._go_on()
-            for future in self._completed.next_batch(block=True):
+            for future in self._next_finished():
                 found += self._results(future, self._works.pop(future.key))
         return found
 
@@ -151,46 +166,113 @@ class DaskEngine:
     def _hand_over(self, works: tuple[Work, ...]) -> None:
         with self._reaching():
             client = self._connected()
-            if not self._checked:
-                client.run(check_agreed, works[0].settings, works[0].agreed)
-                self._checked = True
-            # Not pure: a result of equal work in the scheduler's memory would not be of this run.
-            future = client.submit(self._task, works, pure=False)
-            self._works[future.key] = works
-            self._completed.add(future)
+            if self._watch is None:
+                self._watch = Watch(client)
+                self._watch.wait_for_one()
+                check_workers(client, works[0])
+            # A key of its own: a result of equal work in the scheduler's memory would not be of this run.
+            key = f"smears-{uuid.uuid4().hex}"
+            self._expect(client.submit(pickle.loads, packed(self._task, works), key=key), works)
+
+    def _expect(self, future: Any, works: tuple[Work, ...]) -> None:
+        self._works[future.key] = works
+        future.add_done_callback(self._finished.put)
+
+    def _next_finished(self) -> list[Any]:
+        """Wait for tasks that are finished, for as long as there are workers."""
+        found: list[Any] = []
+        while not found:
+            with suppress(queue.Empty):
+                found.append(self._finished.get(timeout=LOOK_S))
+                while True:
+                    found.append(self._finished.get_nowait())
+            with self._reaching():
+                if self._watch is not None:
+                    self._watch.look()
+        return found
 
     def _results(self, future: Any, works: tuple[Work, ...]) -> tuple[WorkResult, ...]:
-        """Return the results of a finished task; none when its work is to be tried again."""
+        """Return the results of a finished task; none when its work is to be tried again, or goes on."""
         with self._reaching():
             if future.status == "cancelled":
                 raise ConnectionError("the scheduler is gone")
-            error = future.exception()
-            if error is None:
-                return tuple(future.result())
-        if not isinstance(error, self._distributed.KilledWorker):
-            return tuple(internal_failure(work, error) for work in works)
-        if self._is_alone:
-            return (died(works[0], error.allowed_failures + 1),)
-        # Dask blames all that waited for the worker, too: who did it is found out one by one.
-        self._suspects += works
-        return ()
+            try:
+                found: Answer = future.result(timeout=self._fetch_s)
+            except Exception as error:
+                if future.status == "error":
+                    return self._without_answer(error, works)
+                if not isinstance(error, TimeoutError):
+                    raise
+                self._fetch_s = min(2 * self._fetch_s, _FETCH_S[1])
+                self._expect(future, works)
+                return ()
+            self._check(future, found, works)
+        self._has_answered = True
+        return found.results
+
+    def _without_answer(self, error: BaseException, works: tuple[Work, ...]) -> tuple[WorkResult, ...]:
+        """Decide about a task that Dask could not do: nothing of ours raises."""
+        if type(error).__name__ in _NO_WORKERS:
+            raise TimeoutError(_told(error)) from error
+        is_deadly = isinstance(error, self._distributed.KilledWorker)
+        if not is_deadly:
+            check_workers(self._client, works[0])
+        if not self._is_alone:
+            # Dask blames all that waited for a worker that died, too: who did it is found out one by one.
+            self._suspects += works
+            return ()
+        if is_deadly:
+            return (died(works[0], getattr(error, "allowed_failures", 0) + 1),)
+        if not self._has_answered:
+            raise error
+        return (internal_failure(works[0], error),)
+
+    def _check(self, future: Any, found: Answer, works: tuple[Work, ...]) -> None:
+        """Raise ConfigError when a worker is to blame for what became of a task."""
+        if found.refusal is not None:
+            raise unfit(self._worker_of(future), found.refusal)
+        for work in works:
+            unseen = found.unseen.get(work.entry.smear_id, "")
+            if unseen and _is_as_registered(work):
+                problem = f"does not find what is there: {unseen}"
+                hint = f"give all workers the images under the same paths, then {_AGAIN}"
+                raise ConfigError(problem, subject=self._worker_of(future), hint=hint)
+
+    def _worker_of(self, future: Any) -> str:
+        holders = self._client.who_has([future]).get(future.key, ())
+        return worker_named(next(iter(holders), ""))
 
     def close(self) -> None:
         """Leave the cluster, and end it when it is ours; what it works on is dropped."""
         for one in (self._works, self._held, self._suspects):
             one.clear()
-        self._completed = self._client = None
-        self._opened.close()
+        self._finished = queue.SimpleQueue()
+        self._client = self._watch = None
+        self._is_alone = self._has_answered = False
+        try:
+            self._opened.close()
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 (all results are safe, or are made again)
+            _LOGGER.warning("the Dask cluster %s was not left cleanly: %s", self._address, _told(error))
 
     def _connected(self) -> Any:
-        """Return the client, connected to a cluster that has a worker."""
+        """Return the client, connected to a cluster."""
         if self._client is None:
+            self._refuse_without_certificates()
             cluster = self._address if self._range is None else self._new_cluster(*self._range)
-            client = self._opened.enter_context(self._distributed.Client(cluster, set_as_default=False))
-            client.wait_for_workers(1, timeout=_FIRST_WORKER_S)
-            self._client = client
-            self._completed = self._distributed.as_completed(loop=client.loop)
+            self._client = self._opened.enter_context(self._distributed.Client(cluster, set_as_default=False))
         return self._client
+
+    def _refuse_without_certificates(self) -> None:
+        """Raise ConfigError for an encrypted connection that Dask could not even begin."""
+        if not self._address.startswith("tls:"):
+            return
+        try:
+            context = self._distributed.Security().get_connection_args("client").get("ssl_context")
+        except (OSError, ValueError) as error:
+            problem = f"Dask's certificates cannot be used: {_told(error)}"
+            raise ConfigError(problem, subject=self._address, hint=_TLS_HINT) from error
+        if context is None:
+            raise ConfigError("Dask has no certificates", subject=self._address, hint=_TLS_HINT)
 
     def _new_cluster(self, least: int, most: int) -> Any:
         import dask
@@ -212,13 +294,30 @@ class DaskEngine:
 
     @contextmanager
     def _reaching(self) -> Iterator[None]:
-        """Turn what Dask says of a lost connection into an error of this package."""
+        """Turn what Dask says of a lost connection, or of anything else, into an error of this package."""
         try:
             yield
+        except HematoError:
+            raise
         except (OSError, concurrent.futures.CancelledError, asyncio.CancelledError) as error:
-            problem = f"the Dask cluster cannot be reached, or has no workers: {str(error) or type(error).__name__}"
-            hint = "start it and run the same command again: it goes on where it stopped"
+            problem = f"the Dask cluster cannot be reached, or has no workers: {_told(error)}"
+            raise BatchError(problem, subject=self._address, hint=f"start it and {_AGAIN}") from error
+        except Exception as error:
+            problem = f"the Dask cluster cannot be used: {type(error).__name__}: {_told(error)}"
+            hint = f"its scheduler and workers need the same installation as here; mend that and {_AGAIN}"
             raise BatchError(problem, subject=self._address, hint=hint) from error
+
+
+def _told(error: BaseException) -> str:
+    return str(error) or type(error).__name__
+
+
+def _is_as_registered(work: Work) -> bool:
+    try:
+        refuse_changed(work.entry, work.file_ids)
+    except InputError:
+        return False
+    return True
 
 
 def _workers_of(address: str) -> tuple[int, int] | None:
@@ -229,14 +328,14 @@ def _workers_of(address: str) -> tuple[int, int] | None:
     ConfigError
         If the address is none.
     """
-    if re.fullmatch(_SCHEDULER, address):
+    scheduler = re.fullmatch(_SCHEDULER, address)
+    if scheduler and 1 <= int(scheduler["port"]) <= _MOST_PORT:
         return None
     found = re.fullmatch(_LOCAL, address)
     least = int(found["least"]) if found else 0
     most = int(found["most"] or least) if found else 0
     if not 1 <= least <= most <= _MOST_WORKERS:
-        hint = "use tcp://HOST:PORT of a scheduler, local:8 for eight workers here, or local:2-8"
-        raise ConfigError(f"{address!r} is no Dask cluster", hint=hint)
+        raise ConfigError(f"{address!r} is no Dask cluster", hint=_ADDRESS_HINT)
     return least, most
 
 
