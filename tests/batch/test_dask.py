@@ -209,9 +209,7 @@ def test_a_cluster_that_loses_all_workers_is_told_and_then_a_typed_error(
     try:
         with pytest.raises(BatchError, match="has no workers: none for 1 s"):
             run_batch(entries, tmp_path / "dask", engine=engine, progress=progress)
-        assert [one.message for one in caplog.records if one.name == dask_watch.__name__] == [
-            "the Dask cluster has no workers; the batch waits 1 s for one"
-        ]
+        assert "the Dask cluster has no workers; the batch waits 1 s for one" in caplog.messages
         with pytest.raises(BatchError, match="has no workers: none for 1 s"):
             run_batch(entries, tmp_path / "dask", engine=DaskEngine(cluster.scheduler_address, task=copied_all))
     finally:
