@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -26,14 +27,14 @@ def row(figure: str, estimate: Estimate, unit: str = "") -> Row:
     return Row(figure, estimate.value, estimate.low, estimate.high, unit, estimate.method)
 
 
-class Tabulated:
+class Tabulated(ABC):
     """A result whose figures are rows of a table."""
 
     __slots__ = ()
 
+    @abstractmethod
     def rows(self) -> tuple[Row, ...]:
         """Return the figures with their limits, the most important first."""
-        raise NotImplementedError
 
     def to_frame(self) -> pd.DataFrame:
         """Return the figures as a DataFrame with the columns of `Row`."""

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hemato_lab.cli.interpretation import interpretation_of
+from hemato_lab.cli.options import CodeSystem, Detector, Model, Names, ReferenceFile, RulesFile  # noqa: TC001 (typer reads the annotations)
 from hemato_lab.cli.output import print_notice, print_tables, print_text, progress_bar, write_files
 from hemato_lab.cli.places import RESULTS_FOLDER, folder_name, named_path, results_folder
-from hemato_lab.detectors import DEFAULT_DETECTOR, DETECTORS
+from hemato_lab.detectors import DEFAULT_DETECTOR
 from hemato_lab.errors import ConfigError, ScaleNotCredibleError
 from hemato_lab.pipeline.interpretation import CODE_SYSTEMS, LEVELS
 from hemato_lab.reference.context import AGE_GROUPS, SEXES, UNITS
@@ -34,18 +35,9 @@ def analyze(
     rbc_diameter_px: Annotated[
         float | None, typer.Option(help="Pixels across a normal red cell, when known; else it is estimated.")
     ] = None,
-    detector: Annotated[
-        str, typer.Option(help=f"Which detector finds the cells: {', '.join(DETECTORS)}.")
-    ] = DEFAULT_DETECTOR,
-    model: Annotated[
-        str | None, typer.Option(help="ONNX file of another detection network, for --detector onnx.")
-    ] = None,
-    names: Annotated[
-        bool | None,
-        typer.Option(
-            "--names/--no-names", help="Name the cells by classifiers.", show_default="unless --detector classical"
-        ),
-    ] = None,
+    detector: Detector = DEFAULT_DETECTOR,
+    model: Model = None,
+    names: Names = None,
     rbc_per_ul: Annotated[
         float | None,
         typer.Option(
@@ -62,13 +54,9 @@ def analyze(
     age_group: Annotated[str | None, typer.Option(help=f"Of the patient: {', '.join(AGE_GROUPS)}.")] = None,
     sex: Annotated[str | None, typer.Option(help=f"Of the patient: {', '.join(SEXES)}.")] = None,
     level: Annotated[str, typer.Option(help=f"Last level of the report: {', '.join(LEVELS)}.")] = LEVELS[-1],
-    icd: Annotated[str, typer.Option(help=f"Codes: {' (ICD-10), '.join(CODE_SYSTEMS)} (ICD-10-CM).")] = CODE_SYSTEMS[0],
-    reference: Annotated[
-        str | None, typer.Option(help="TOML file with your own ranges and thresholds, in the shape of reference.toml.")
-    ] = None,
-    rules: Annotated[
-        str | None, typer.Option(help="TOML file with your own rules of diagnosis, instead of rules.toml.")
-    ] = None,
+    icd: CodeSystem = CODE_SYSTEMS[0],
+    reference: ReferenceFile = None,
+    rules: RulesFile = None,
     tile_size: Annotated[
         int | None, typer.Option(help="Side of a tile in pixels, 64 or more; changes nothing but memory.")
     ] = None,

@@ -10,11 +10,12 @@ import typer
 from hemato_lab.cli.analyze import check_scale
 from hemato_lab.cli.batch_progress import BatchProgress
 from hemato_lab.cli.interpretation import interpretation_of
+from hemato_lab.cli.options import CodeSystem, Detector, Model, Names, ReferenceFile, RulesFile  # noqa: TC001 (typer reads the annotations)
 from hemato_lab.cli.output import print_notice, print_table, print_text
 from hemato_lab.cli.places import named_path, results_folder
 from hemato_lab.cli.remote import show_what_goes_on
 from hemato_lab.cli.remote.connection import Connection, connected
-from hemato_lab.detectors import DEFAULT_DETECTOR, DETECTORS
+from hemato_lab.detectors import DEFAULT_DETECTOR
 from hemato_lab.pipeline.interpretation import CODE_SYSTEMS, LEVELS
 from hemato_lab.reference.context import AGE_GROUPS, SEXES, UNITS
 
@@ -82,18 +83,9 @@ def batch(
     rbc_diameter_px: Annotated[
         float | None, typer.Option(help="Pixels across a normal red cell, likewise; else it is estimated.")
     ] = None,
-    detector: Annotated[
-        str, typer.Option(help=f"Which detector finds the cells: {', '.join(DETECTORS)}.")
-    ] = DEFAULT_DETECTOR,
-    model: Annotated[
-        str | None, typer.Option(help="ONNX file of another detection network, for --detector onnx.")
-    ] = None,
-    names: Annotated[
-        bool | None,
-        typer.Option(
-            "--names/--no-names", help="Name the cells by classifiers.", show_default="unless --detector classical"
-        ),
-    ] = None,
+    detector: Detector = DEFAULT_DETECTOR,
+    model: Model = None,
+    names: Names = None,
     rbc_per_ul: Annotated[
         float | None,
         typer.Option(help="Red cells per microlitre of every patient, for concentrations.", show_default="assumed"),
@@ -105,13 +97,9 @@ def batch(
     age_group: Annotated[str | None, typer.Option(help=f"Of every patient: {', '.join(AGE_GROUPS)}.")] = None,
     sex: Annotated[str | None, typer.Option(help=f"Of every patient: {', '.join(SEXES)}.")] = None,
     level: Annotated[str, typer.Option(help=f"Last level of the reports: {', '.join(LEVELS)}.")] = LEVELS[-1],
-    icd: Annotated[str, typer.Option(help=f"Codes: {' (ICD-10), '.join(CODE_SYSTEMS)} (ICD-10-CM).")] = CODE_SYSTEMS[0],
-    reference: Annotated[
-        str | None, typer.Option(help="TOML file with your own ranges and thresholds, in the shape of reference.toml.")
-    ] = None,
-    rules: Annotated[
-        str | None, typer.Option(help="TOML file with your own rules of diagnosis, instead of rules.toml.")
-    ] = None,
+    icd: CodeSystem = CODE_SYSTEMS[0],
+    reference: ReferenceFile = None,
+    rules: RulesFile = None,
 ) -> None:
     """Analyse many smears; run the same command again to go on after any stop.
 

@@ -11,6 +11,7 @@ import typer
 
 from hemato_lab.agreement import DEFAULT_GATE
 from hemato_lab.cli.analyze import check_scale, processors
+from hemato_lab.cli.options import Model  # noqa: TC001 (typer reads the annotations)
 from hemato_lab.cli.output import print_notice, print_table, print_text, progress_bar
 from hemato_lab.cli.places import RESULTS_FOLDER, folder_name, named_path, results_folder
 from hemato_lab.cli.remote.connection import Connection, connected
@@ -47,16 +48,14 @@ def compare(
     gate: Annotated[
         float, typer.Option(help="Centres of a pair are at most so many red-cell radii apart.")
     ] = DEFAULT_GATE,
-    class_aware: Annotated[bool, typer.Option("--class-aware", help="Pair only cells of the same name.")] = False,
+    class_aware: Annotated[bool, typer.Option("--class-aware", help="Pair only cells whose names agree.")] = False,
     pair_by: Annotated[str, typer.Option(help="How images are recognised: content, name or order.")] = "content",
     rbc_diameter_px: Annotated[
         float | None, typer.Option(help="Pixels across a normal red cell, where neither side states it.")
     ] = None,
     um_per_px: Annotated[float | None, typer.Option(help="Pixel size in micrometres, for images to analyse.")] = None,
     detector: Annotated[str, typer.Option(help=f"For images to analyse: {', '.join(DETECTORS)}.")] = DEFAULT_DETECTOR,
-    model: Annotated[
-        str | None, typer.Option(help="ONNX file of another detection network, for --detector onnx.")
-    ] = None,
+    model: Model = None,
     threads: Annotated[
         int | None, typer.Option(min=1, help="Tiles that are worked on at a time.", show_default="one a processor")
     ] = None,
