@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,6 +98,16 @@ class PixelSource(Protocol):
         ...
 
 
+@runtime_checkable
+class PyramidSource(PixelSource, Protocol):
+    """A source whose file also holds smaller copies of the picture."""
+
+    @property
+    def levels(self) -> tuple[PixelSource, ...]:
+        """The smaller copies, the largest first, without the picture itself."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ArraySource:
     """Pixels already in memory, shape (height, width, 3), uint8 sRGB."""
@@ -163,6 +173,11 @@ class Field:
     def window(self) -> Window:
         """The whole field."""
         return Window(0, 0, self.width, self.height)
+
+    @property
+    def levels(self) -> tuple[PixelSource, ...]:
+        """Smaller copies of the picture that its file holds, the largest first; often none."""
+        return self.source.levels if isinstance(self.source, PyramidSource) else ()
 
     def read(self, window: Window | None = None) -> RGB:
         """Return the pixels of a window (default: the whole field), cut to the field's borders."""

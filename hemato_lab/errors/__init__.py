@@ -20,6 +20,7 @@
     ├── ModelError                  the file of a network is not the one that ships, or breaks a rule of such files
     ├── DatasetError                an annotated data set does not follow its format
     ├── ReportFormatError           a JSON report that does not follow the schema
+    ├── DecisionLogError            a log of a reader's decisions cannot be opened, read or written
     ├── BatchError                  work that can be resumed cannot go on
     │   ├── LockedError             another process does the same work now
     │   ├── JournalError            the journal cannot be opened, read or written
@@ -75,6 +76,7 @@ from hemato_lab.errors.local import (
     ConfigError,
     CredentialError,
     DatasetError,
+    DecisionLogError,
     FormatMismatchError,
     ImageTooLargeError,
     InputChangedError,
@@ -147,6 +149,7 @@ __all__ = [
     "ConnectionFailedError",
     "CredentialError",
     "DatasetError",
+    "DecisionLogError",
     "DeadlineError",
     "ExpiredTokenError",
     "ForbiddenError",

@@ -102,6 +102,12 @@ class ReportFormatError(HematoError):
     code = "report-format"
 
 
+class DecisionLogError(HematoError):
+    """A log of a reader's decisions cannot be opened, read or written; what it held before is kept."""
+
+    code = "decision-log"
+
+
 class RegionError(ConfigError):
     """No region was named, or none that the service has; there is no default."""
 
