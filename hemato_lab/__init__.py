@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from hemato_lab.report import Report
     from hemato_lab.smear import Field, Scale, Smear, Window
     from hemato_lab.twin import Twin
+    from hemato_lab.widgets import app, view
 
 __version__: Final = "0.1.0"
 
@@ -57,8 +58,10 @@ _HOME_OF: Final = {
     "Twin": "hemato_lab.twin",
     "Window": "hemato_lab.smear",
     "analyze": "hemato_lab.pipeline",
+    "app": "hemato_lab.widgets",
     "compare": "hemato_lab.comparison",
     "open_smear": "hemato_lab.formats",
+    "view": "hemato_lab.widgets",
 }
 
 __all__ = [
@@ -85,8 +88,10 @@ __all__ = [
     "Window",
     "__version__",
     "analyze",
+    "app",
     "compare",
     "open_smear",
+    "view",
 ]
 
 

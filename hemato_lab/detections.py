@@ -22,6 +22,10 @@ BASE_COLUMNS: Final = ("field", "x", "y", "radius", "name", "score")
 BOX_COLUMNS: Final = ("x_min", "y_min", "x_max", "y_max")
 OPERATING_SCORE: Final = 0.5
 """Cells below this score are not reported unless asked for."""
+REVIEWED: Final = "reviewed"
+"""Column of tables that a reader has corrected: `ACCEPTED` or `RENAMED`, 0 where no decision was made."""
+ACCEPTED: Final = 1
+RENAMED: Final = 3
 NAME_DTYPE: Final = np.dtype("<U32")
 _BASE_DTYPES: Final[dict[str, np.dtype[Any]]] = {
     "field": np.dtype(np.int32),

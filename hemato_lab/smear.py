@@ -322,6 +322,14 @@ class Smear:
         return f"Smear({self.name!r}, {fields}{skipped}, {scale})"
 
     @property
+    def known_scale(self) -> Scale | None:
+        """The scale, or where there is none the pixel size that all files state alike; None if they do not."""
+        sizes = {one.um_per_px for one in self.fields}
+        if self.scale is not None or len(sizes) != 1 or (size := sizes.pop()) is None:
+            return self.scale
+        return Scale.from_um_per_px(size)
+
+    @property
     def pixels(self) -> int:
         """Number of pixels in all fields."""
         return sum(one.window.area for one in self.fields)

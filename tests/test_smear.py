@@ -177,6 +177,25 @@ def test_the_limits_themselves_are_credible(um_per_px: float) -> None:
     assert Scale.from_um_per_px(um_per_px).um_per_px == um_per_px
 
 
+@pytest.mark.parametrize(
+    ("stated", "by_files", "known"),
+    [
+        (None, (None, None), None),
+        (None, (0.1, None), None),
+        (None, (0.1, 0.2), None),
+        (None, (0.1, 0.1), 0.1),
+        (0.15, (0.1, 0.1), 0.15),
+        (0.15, (None, None), 0.15),
+    ],
+)
+def test_the_known_scale_is_stated_or_that_of_all_files(
+    stated: float | None, by_files: tuple[float | None, float | None], known: float | None
+) -> None:
+    fields = [replace(field_of(picture(4, 4)), name=str(n), um_per_px=size) for n, size in enumerate(by_files)]
+    smear = Smear("s", tuple(fields), scale=None if stated is None else Scale.from_um_per_px(stated))
+    assert (None if smear.known_scale is None else smear.known_scale.um_per_px) == known
+
+
 def test_a_smear_has_a_field_and_counts_pixels() -> None:
     smear = Smear("s", (field_of(picture(7, 5)), replace(field_of(picture(4, 4)), name="another")))
     assert (len(smear), smear.pixels) == (2, 51)

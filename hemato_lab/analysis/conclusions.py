@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from hemato_lab import __version__
 from hemato_lab.analysis.tables import Table, limits_text, value_text
 
 if TYPE_CHECKING:
@@ -81,6 +82,32 @@ def review(report: Report) -> Table:
     reasons = _sequence(_mapping(report.extension.get("review")).get("reasons"))
     rows = tuple((str(_mapping(one).get("id", "")), str(_mapping(one).get("reason", ""))) for one in reasons)
     return Table("To be reviewed by a qualified person", ("trigger", "reason"), rows)
+
+
+def decisions(report: Report) -> Table:
+    """List what readers decided, where the analysis is made from cells that they corrected."""
+    said = _mapping(_mapping(report.extension.get("review")).get("decisions"))
+    if not said:
+        return Table("Decisions of readers", ("what", "value"), ())
+    readers = [str(name) or "without a name" for name in _sequence(said.get("readers"))]
+    rows = [
+        *((f"cells {words}", value_text(count)) for words, count in _mapping(said.get("counts")).items()),
+        ("readers", ", ".join(readers)),
+        ("cells on which readers differ, the last word holds", value_text(said.get("readers_differ", 0))),
+        ("decisions about cells that are not listed any more", str(len(_sequence(said.get("unattached"))))),
+        ("log of decisions, SHA-256", value_text(said.get("log_sha256"))),
+    ]
+    note = "Findings and estimates are made from the cells as corrected. Who the readers were is not examined."
+    return Table("Decisions of readers", ("what", "value"), tuple(rows), note)
+
+
+def disclaimer(report: Report) -> str:
+    """Return what ends every page: how the report came about, and what it is not."""
+    as_a_whole = " as a whole" if decisions(report).rows else ""
+    return (
+        f"Generated automatically by hemato_lab {__version__}; not reviewed{as_a_whole} by a qualified haematologist. "
+        "Estimates are not cell counts. Absence of a finding does not exclude disease."
+    )
 
 
 def not_assessed(report: Report) -> Table:

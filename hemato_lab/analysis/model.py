@@ -53,9 +53,12 @@ class Analysis:
         return int(np.argmax(np.bincount(self.detections["field"], minlength=len(self.smear))))
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a pandas table, one row a cell: the name of its field, then every column of the detections."""
+        """Return a pandas table, one row a cell: the name of its field, then every column of the detections.
+
+        A byte of a file name that is no character is spelled out, as pandas may not hold it.
+        """
         frame = self.detections.to_frame()
-        names = [one.name for one in self.smear.fields]
+        names = [one.name.encode("utf-8", "backslashreplace").decode("utf-8") for one in self.smear.fields]
         frame.insert(0, "field_name", [names[index] for index in self.detections["field"]])
         return frame
 

@@ -18,6 +18,7 @@ def to_html(analysis: Analysis) -> str:
     """Return the tables of an analysis as an HTML fragment that ends with the research-use notice."""
     shown = (
         tables.overview(analysis),
+        conclusions.decisions(analysis.report),
         tables.cautions(analysis),
         tables.statistics(analysis.report),
         conclusions.findings(analysis.report),

@@ -6,8 +6,8 @@ import csv
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from hemato_lab.batch.folders import CELLS_FILE, smear_folder
-from hemato_lab.batch.parquet import arrow
 from hemato_lab.errors import JournalError
+from hemato_lab.export.parquet import arrow
 from hemato_lab.report import RESEARCH_USE_NOTICE
 
 if TYPE_CHECKING:

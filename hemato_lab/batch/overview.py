@@ -21,10 +21,10 @@ from hemato_lab.batch.folders import (
 )
 from hemato_lab.batch.notes import remarks_on
 from hemato_lab.batch.page import of_earlier_runs, render_page
-from hemato_lab.batch.parquet import arrow
 from hemato_lab.batch.summary import Summary, is_analysed, summarise, to_arrow
 from hemato_lab.batch.writing import remove_files, storage_errors, unfinished, write_file
 from hemato_lab.errors import MissingDependencyError
+from hemato_lab.export.parquet import arrow
 from hemato_lab.report import RESEARCH_USE_NOTICE
 
 if TYPE_CHECKING:

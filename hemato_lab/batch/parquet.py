@@ -1,30 +1,14 @@
-"""The one place that needs pyarrow: tables in Parquet files."""
+"""Reading tables in Parquet files."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hemato_lab.errors import MissingDependencyError, UnreadableInputError
+from hemato_lab.errors import UnreadableInputError
+from hemato_lab.export.parquet import arrow
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-def arrow() -> Any:
-    """Return the module pyarrow, with its parts for Parquet and CSV loaded.
-
-    Raises
-    ------
-    MissingDependencyError
-        If it is not installed.
-    """
-    try:
-        import pyarrow as pa
-        import pyarrow.csv
-        import pyarrow.parquet
-    except ImportError as error:
-        raise MissingDependencyError("pyarrow", extra="parquet", subject="Parquet tables") from error
-    return pa
 
 
 def read_rows(path: Path) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:

@@ -310,7 +310,7 @@ def to_arrow(summary: Summary) -> Any:
     MissingDependencyError
         If pyarrow is not installed.
     """
-    from hemato_lab.batch.parquet import arrow
+    from hemato_lab.export.parquet import arrow
 
     pa = arrow()
     types = {"text": pa.string(), "whole": pa.int64(), "number": pa.float64(), "truth": pa.bool_()}

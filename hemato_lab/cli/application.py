@@ -14,16 +14,19 @@ from hemato_lab.cli.batch import batch
 from hemato_lab.cli.compare import compare
 from hemato_lab.cli.demo import demo
 from hemato_lab.cli.evaluate import evaluate
+from hemato_lab.cli.export import export
 from hemato_lab.cli.gate import gate
 from hemato_lab.cli.phantom import phantom
 from hemato_lab.cli.remote import remote
 from hemato_lab.cli.serve import serve
+from hemato_lab.cli.view import view
 from hemato_lab.errors import (
     APIError,
     BatchError,
     ConfigError,
     DatasetError,
     DeadlineError,
+    DecisionLogError,
     HematoError,
     InputError,
     MissingDependencyError,
@@ -48,8 +51,9 @@ EXIT_CODES: Final[dict[type[HematoError], int]] = {
     ResponseError: 8,
     StudyError: 9,
     BatchError: 10,
+    DecisionLogError: 12,
 }
-"""Exit code of each kind of error; 1 for any other."""
+"""Exit code of each kind of error; 1 for any other, and 11 where some smears of a batch failed."""
 _STOPPED: Final = 130
 """Exit code after an interrupt."""
 
@@ -62,7 +66,7 @@ application = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for _command in (analyze, batch, compare, demo, evaluate, gate, phantom):
+for _command in (analyze, batch, compare, demo, evaluate, export, gate, phantom, view):
     application.command()(_command)
 application.add_typer(remote, name="remote")
 application.add_typer(serve, name="serve")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
     from hemato_lab.analysis import Analysis
 
+_TEXTS: Final = ("field_name", "name")
 _FORMULA: Final = re.compile(r"'*[=+\-@\t\r]")
 """Begins what a spreadsheet would run; with apostrophes before it what `harmless` may have made of that."""
 
@@ -18,9 +20,13 @@ def render(analysis: Analysis) -> bytes:
     Text that a spreadsheet would run as a formula begins with an apostrophe.
     """
     frame = analysis.to_frame()
-    for column in ("field_name", "name"):
+    for column in _TEXTS:
         frame[column] = [harmless(text) for text in frame[column]]
-    return frame.to_csv(index=False, float_format="%.4f", lineterminator="\n").encode("utf-8", "backslashreplace")
+    # A lone carriage return ends a line for most readers, and the writer quotes only its own end of lines.
+    broken = any("\r" in text for column in _TEXTS for text in set(frame[column]))
+    quoting: Literal[0, 2] = csv.QUOTE_NONNUMERIC if broken else csv.QUOTE_MINIMAL
+    table = frame.to_csv(index=False, float_format="%.4f", lineterminator="\n", quoting=quoting)
+    return table.encode("utf-8", "backslashreplace")
 
 
 def harmless(text: str) -> str:

@@ -7,7 +7,6 @@ import io
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
-from hemato_lab import __version__
 from hemato_lab.analysis import conclusions, tables
 from hemato_lab.analysis.wording import RINGED
 from hemato_lab.export import heatmap
@@ -26,21 +25,21 @@ _JPEG_QUALITY: Final = 90
 def render(analysis: Analysis) -> bytes:
     """Return the page in UTF-8.
 
-    In its order: smear and scale, quality warnings, estimates with limits, findings, pictures, density, quality checks,
-    fields, files left out, provenance, notice.
+    In its order: smear and scale, decisions of readers, quality warnings, estimates with limits, findings, pictures,
+    density, quality checks, fields, files left out, provenance, notice.
     """
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(files("hemato_lab.export").joinpath("page.html.jinja").read_text("utf-8"))
     report = analysis.report
-    shown = _fields_shown(analysis)
+    shown = fields_shown(analysis)
     page = template.render(
         name=analysis.smear.name,
-        version=__version__,
         notice=RESEARCH_USE_NOTICE,
         pathology_report=report.pathology_report,
         overview=tables.overview(analysis),
+        decisions=conclusions.decisions(report),
         cautions=tables.cautions(analysis),
         results=[tables.statistics(report), conclusions.findings(report)],
         considerations=[conclusions.considerations(report), conclusions.review(report)],
@@ -56,12 +55,14 @@ def render(analysis: Analysis) -> bytes:
             tables.skipped(analysis.smear),
         ],
         provenance=tables.provenance(analysis),
+        disclaimer=conclusions.disclaimer(report),
     )
     # A file name may hold what UTF-8 cannot.
     return page.encode("utf-8", "backslashreplace")
 
 
-def _fields_shown(analysis: Analysis) -> list[int]:
+def fields_shown(analysis: Analysis) -> list[int]:
+    """Return the fields of which a picture is shown: those with most cells, in their order."""
     by_cells = sorted(range(len(analysis.smear)), key=lambda index: -len(analysis.cells_of(index)))
     return sorted(by_cells[:MOST_PICTURES])
 

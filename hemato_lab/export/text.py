@@ -15,4 +15,4 @@ def render(analysis: Analysis) -> bytes:
     text = analysis.report.pathology_report.rstrip()
     if not text.endswith(RESEARCH_USE_NOTICE):
         text = f"{text}\n\n{RESEARCH_USE_NOTICE}" if text else RESEARCH_USE_NOTICE
-    return f"{text}\n".encode()
+    return f"{text}\n".encode("utf-8", "backslashreplace")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from hemato_lab.detections import RENAMED, REVIEWED
 from hemato_lab.findings.arrangements import (
     AGGLUTINATION,
     PLATELET_CLUMP,
@@ -48,6 +49,8 @@ NO_METHOD: Final = "no model or measurement looks for it"
 IN_WORDS: Final = {RBC: "red cell", WBC: "white cell", PLATELET: "platelet"}
 NEEDS_SCALE: Final = "sizes need a stated pixel size: an estimated scale takes the red cells for normal"
 NOT_MEASURED: Final = "too few red cells were outlined and measured"
+BY_READER: Final = "reader"
+"""Rule of a finding that no method looks for and a reader named."""
 NO_MONOLAYER: Final = "no field has red cells as close as a monolayer has"
 
 
@@ -119,7 +122,7 @@ def assess(sample: Sample, reference: Reference) -> Findings:
         else:
             assessed[name] = found
     taken, missing = measurements(sample.detections, reference)
-    return Findings(assessed, taken, not_assessed | missing, int(np.count_nonzero(judged(sample.detections))))
+    return Findings(assessed, taken, not_assessed | missing, int(np.count_nonzero(judge.judged)))
 
 
 class _Judge:
@@ -129,9 +132,18 @@ class _Judge:
         self.sample = sample
         self.reference = reference
         self.cells = sample.detections
-        self.judged = judged(self.cells)
+        self.renamed = self._renamed()
+        self.readers_names = frozenset(self.cells["name"][self.renamed].tolist()) - set(UNREMARKABLE)
+        # A reader who names a cell has judged it, even one that is cut or lies over others.
+        named = self.renamed & np.isin(self.cells["name"], list(self.readers_names))
+        self.judged = judged(self.cells) | (named & red_cells(self.cells))
         self.shapes = measured_shapes(self.cells, reference.measured)
         self.rouleaux, self.agglutinated = red_cell_groups(self.cells, reference.measured, sample.monolayer)
+
+    def _renamed(self) -> Mask:
+        if REVIEWED not in self.cells.features:
+            return np.zeros(len(self.cells), np.bool_)
+        return np.asarray(self.cells[REVIEWED] == RENAMED)
 
     def look_for(self, name: str) -> Finding | str:
         """Return the finding, or why it could not be assessed."""
@@ -159,18 +171,30 @@ class _Judge:
             return self._share(name, self.cells.of_kind(PLATELET), own, PLATELET, method)
         # Where cells were named, polychromatic ones have their measured name already.
         bare = name not in self.sample.named_by and not (self.sample.named_by and name in MEASURED_NAMES)
-        return self._share(name, self.judged, self.shapes[name] if bare and name in self.shapes else own, RBC, method)
+        # What a reader calls a cell counts for more than its measures.
+        of_name = (self.shapes[name] & ~self.renamed) | own if bare and name in self.shapes else own
+        return self._share(name, self.judged, of_name, RBC, method)
 
     def _method(self, name: str) -> _Method | str:
+        found = self._own_method(name)
+        if name not in self.readers_names or not (isinstance(found, str) or found.rule == SUMMED):
+            return found
+        words = "named by a reader, where one saw it"
+        return _Method(words if isinstance(found, str) else f"{found.words}, and {words}", BY_READER, "own")
+
+    def _own_method(self, name: str) -> _Method | str:
         named_by = self.sample.named_by
         if name in named_by:
-            return _Method(f"named by the network {named_by[name]}", f"network {named_by[name]}", "computed")
+            words = f"named by the network {named_by[name]}{', and by a reader' if name in self.readers_names else ''}"
+            return _Method(words, f"network {named_by[name]}", "computed")
         if name in (POLYCHROMATIC, SPHEROCYTE, HYPOCHROMIC):
             return self._measured(name, "the median red cell", enough=bool(self.shapes))
         if name in MEASURED_NAMES:
             known = median_diameter_um(self.cells) is not None
             return self._measured(name, "the red cells", enough=known) if named_by else NOT_NAMED
-        if TERMS[name].kind == "cell" and any(is_a(known, name) for known in named_by):
+        if TERMS[name].kind == "cell" and any(
+            known != name and is_a(known, name) for known in (*named_by, *self.readers_names)
+        ):
             return _Method("sum of the narrower names", SUMMED, "own")
         if not named_by and any(is_a(known, name) for known in self.sample.nameable):
             return NOT_NAMED
@@ -184,7 +208,16 @@ class _Judge:
 
     def _share(self, name: str, among: Mask, of_name: Mask, denominator: str, method: _Method) -> Finding:
         estimate = share_of(of_name[among], self.cells["field"][among], self.sample.fields)
-        return self._finding(name, estimate, denominator, method, self._circles(among & of_name))
+        return self._finding(
+            name, estimate, denominator, method, self._circles(among & of_name & ~self._finer(name, method))
+        )
+
+    def _finer(self, name: str, method: _Method) -> Mask:
+        """Tell which cells are listed under a narrower name, as a reader gave it, shape (n,)."""
+        other = np.asarray(self.cells["name"] != name)
+        if method.rule in (SUMMED, BY_READER):
+            return other & (method.rule == BY_READER)
+        return other & self.renamed
 
     def _beside_white_cells(self, name: str, method: _Method) -> Finding:
         own = np.asarray(self.cells["name"] == name)

@@ -60,7 +60,7 @@ class Finding:
     overdispersion : float
         Variance of the fields over that of chance, at least 1.
     circles : tuple of Circle
-        One a cell, or one an arrangement.
+        One a cell, or one an arrangement; of a finding that is no sum, without the cells that a reader named finer.
     unit : str
         ``%``, or ``/100{WBC}`` where the denominator does not contain the finding.
     """

@@ -25,6 +25,8 @@ WHOLE_IMAGE_CACHE_BYTES: Final = 256 << 20
 """Decoded JPEG and PNG images kept by one process."""
 TILE_CACHE_BYTES: Final = 96 << 20
 """Decoded TIFF tiles and strips kept by one process: three rows of 256-pixel tiles of a slide 40,000 pixels wide."""
+REDUCED_CACHE_BYTES: Final = 160 << 20
+"""Reduced copies of large pictures kept by one process for showing them."""
 MEMBER_CACHE_BYTES: Final = 256 << 20
 """Unpacked TIFF members of ZIP archives kept by one process."""
 MAX_ARCHIVE_MEMBERS: Final = 20_000

@@ -31,6 +31,7 @@ from hemato_lab.formats.tiff_layout import (
     layout_of,
     page_size,
 )
+from hemato_lab.formats.tiff_levels import smaller_copies
 from hemato_lab.smear import RGB, Field, Window
 
 if TYPE_CHECKING:
@@ -52,15 +53,18 @@ class TiffSource:
     file_id : str
         Hash of its bytes when it was opened.
     page : int
-        Position on the main chain.
+        Position on the main chain, or a number that no page of the file has.
     layout : TiffLayout
         Where the pixels lie.
+    levels : tuple of TiffSource
+        Smaller copies of the page in the same file, the largest first. Their pixels are checked when they are read.
     """
 
     stored: Stored
     file_id: str
     page: int
     layout: TiffLayout
+    levels: tuple[TiffSource, ...] = ()
 
     @property
     def width(self) -> int:
@@ -207,13 +211,15 @@ def open_tiff(stored: Stored) -> tuple[Field, ...]:
     """
     with stored.opened() as access:
         pages = tuple(directories(access, stored.label))
-    _refuse_hidden_stack(pages, stored.label)
-    chosen = _pages_that_are_fields(pages, stored.label)
-    layouts = [(page, layout_of(pages[page], stored.size)) for page in chosen]
+        _refuse_hidden_stack(pages, stored.label)
+        chosen = _pages_that_are_fields(pages, stored.label)
+        layouts = [(page, layout_of(pages[page], stored.size)) for page in chosen]
+        copies = [smaller_copies(access, pages, page, is_only_field=len(chosen) == 1) for page in chosen]
     file_id = stored.file_id()
     fields = []
-    for number, (page, layout) in enumerate(layouts, start=1):
-        source = TiffSource(stored, file_id, page, layout)
+    for number, ((page, layout), smaller) in enumerate(zip(layouts, copies, strict=True), start=1):
+        levels = tuple(TiffSource(stored, file_id, copy, where) for copy, where in smaller)
+        source = TiffSource(stored, file_id, page, layout, levels)
         source.verify()
         name = f"{stored.label}#{number}" if len(layouts) > 1 else stored.label
         fields.append(Field(name, source, file_id, from_tiff(pages[0], pages[page])))

@@ -19,7 +19,7 @@ from hemato_lab.formats.failures import damaged
 from hemato_lab.formats.limits import MAX_TIFF_PAGES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -226,6 +226,19 @@ def directories(access: RandomAccess, label: str) -> Iterator[Directory]:
         yield found
     if not seen:
         reader.fail("a TIFF without any page")
+
+
+def directories_at(access: RandomAccess, label: str, offsets: Iterable[int]) -> Iterator[Directory]:
+    """Yield the directories at some offsets, as the tag SubIFDs lists them; what follows each of them is not looked at.
+
+    Raises
+    ------
+    UnreadableInputError
+        If one of them is damaged.
+    """
+    reader = _DirectoryReader(access, label)
+    for offset in offsets:
+        yield reader.directory(offset)[0]
 
 
 def exif_directory(access: RandomAccess, label: str) -> Directory | None:

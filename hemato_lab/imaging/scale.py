@@ -87,7 +87,7 @@ def read_scale(
     answers = dict(zip(indices, each(read, indices), strict=True))
     readings = {index: answer for index, answer in answers.items() if isinstance(answer, RulerReading)}
     refusal = next((answer for answer in answers.values() if isinstance(answer, ScaleNotCredibleError)), None)
-    stated = smear.scale or _stated_by_files(smear)
+    stated = smear.known_scale
     if stated is not None:
         return ScaleReading(stated, readings)
     if not readings:
@@ -99,14 +99,6 @@ def _spread(indices: Sequence[int], most: int) -> list[int]:
     if len(indices) <= most:
         return list(indices)
     return [indices[(2 * k + 1) * len(indices) // (2 * most)] for k in range(most)]
-
-
-def _stated_by_files(smear: Smear) -> Scale | None:
-    """Return the pixel size that every file of the smear states alike."""
-    sizes = {one.um_per_px for one in smear.fields}
-    if len(sizes) != 1 or (size := sizes.pop()) is None:
-        return None
-    return Scale.from_um_per_px(size)
 
 
 def _pooled(smear: Smear, by_field: Mapping[int, RulerReading]) -> Scale:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ class Specimen:
         Of the package.
     models : tuple of str
         Names of the models that were used.
+    decided : mapping of str to int
+        Cells that a reader accepted, rejected and renamed, by these words; empty where none was decided on.
     """
 
     images: int
@@ -50,6 +52,7 @@ class Specimen:
     rbc_origin: str
     version: str
     models: tuple[str, ...]
+    decided: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ def method(facts: NarrativeFacts) -> Iterator[Line]:
     else:
         text = "Cells were not named: nothing can be concluded about morphology or parasites."
     yield text, ("provenance/models",)
+    yield from _decisions(facts)
     yield "Limits are exact 95 % limits, widened by the spread of the fields.", ("quality",)
     yield from _not_assessed(facts)
     yield _disclaimer(facts), (*_PROVENANCE, "notice")
@@ -42,6 +43,19 @@ def _models(facts: NarrativeFacts) -> str:
     return f"with the {'model' if len(models) == 1 else 'models'} {listed(models)}"
 
 
+def _decisions(facts: NarrativeFacts) -> Iterator[Line]:
+    decided = {action: count for action, count in facts.specimen.decided.items() if count}
+    if not decided:
+        return
+    cells = sum(decided.values())
+    said = listed(f"{count:,} {action}" for action, count in decided.items())
+    text = (
+        f"A reader decided on {cells:,} {'candidate' if cells == 1 else 'candidates'} ({said}); findings and estimates "
+        "are made from the cells as corrected. Who the reader was is not examined."
+    )
+    yield text, ("review/decisions",)
+
+
 def _not_assessed(facts: NarrativeFacts) -> Iterator[Line]:
     reasons: dict[str, list[str]] = {}
     for name, reason in facts.facts.findings.not_assessed.items():
@@ -53,9 +67,11 @@ def _not_assessed(facts: NarrativeFacts) -> Iterator[Line]:
 
 def _disclaimer(facts: NarrativeFacts) -> str:
     models = listed(facts.specimen.models) if facts.specimen.models else "not used"
+    as_a_whole = "as a whole " if any(facts.specimen.decided.values()) else ""
     return (
         "Research use only. Not for use in diagnostic procedures. Generated automatically by hemato_lab "
-        f"{facts.specimen.version}, models {models}, rules {facts.rules_version}; not reviewed by a qualified "
+        f"{facts.specimen.version}, models {models}, rules {facts.rules_version}; not reviewed {as_a_whole}by a "
+        "qualified "
         "haematologist/pathologist. Not a medical device, not cleared by any regulator. Estimates are not cell counts. "
         "Absence of a finding does not exclude disease. No relation to Hemato.AI; schema-compatible only."
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from dataclasses import field as with_default
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -12,8 +13,10 @@ from hemato_lab.diagnosis.facts import Facts, PictureQuality
 from hemato_lab.findings import Sample, assess, with_measured_names
 from hemato_lab.findings.arrangements import PLATELET_CLUMP
 from hemato_lab.findings.red_cells import red_cells
+from hemato_lab.imaging.content import NO_FILM
 from hemato_lab.imaging.quality import MONOLAYER_PER_MM2
 from hemato_lab.pipeline.concentrations import assumptions_of, concentrations_of
+from hemato_lab.pipeline.finding import nameable
 from hemato_lab.reference import load_reference
 from hemato_lab.statistics.differential import differential
 from hemato_lab.statistics.estimates import Cells
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from hemato_lab.diagnosis import DifferentialDiagnosis, Trigger
     from hemato_lab.diagnosis.model import RuleBase
     from hemato_lab.findings import Findings
+    from hemato_lab.imaging.calibration import FieldCalibration
     from hemato_lab.pipeline.interpretation import Interpretation
     from hemato_lab.reference import ReferenceData
     from hemato_lab.smear import Scale, Smear
@@ -64,6 +68,9 @@ class Reading:
         Names that some network can give, whether any was asked or not.
     not_named : str
         Why blasts were not told apart, where they were not.
+    decisions : mapping
+        What the report says about the decisions of readers that the cells have been corrected by, JSON-ready; empty
+        where there are none.
     """
 
     smear: Smear
@@ -75,6 +82,7 @@ class Reading:
     named_by: Mapping[str, str]
     nameable: Collection[str]
     not_named: str
+    decisions: Mapping[str, Any] = with_default(default_factory=dict)
 
     @property
     def fit(self) -> Detections:
@@ -111,6 +119,54 @@ class Interpreted:
     triggers: tuple[Trigger, ...]
     reference: ReferenceData
     rules: RuleBase
+
+
+def reading_of(
+    smear: Smear,
+    calibrations: Sequence[FieldCalibration],
+    detections: Detections,
+    quality: Mapping[str, Any],
+    *,
+    detector: str,
+    names: bool,
+) -> Reading:
+    """Return the cells with the fields in which something can be seen.
+
+    Parameters
+    ----------
+    smear : Smear
+        With its scale.
+    calibrations : sequence of FieldCalibration
+        Of every field.
+    detections : Detections
+    quality : mapping
+        By field name.
+    detector : str
+        What found the cells.
+    names : bool
+        Whether classifiers named them.
+    """
+    return Reading(
+        smear,
+        calibrations[0].scale,
+        detections,
+        quality,
+        excluded=[
+            index
+            for index, (one, calibration) in enumerate(zip(smear.fields, calibrations, strict=True))
+            if _nothing_to_see(quality[one.name]) or not calibration.levels.has_colour
+        ],
+        usable_shares=[calibration.illumination.lit_share for calibration in calibrations],
+        named_by=nameable() if names else {},
+        nameable=nameable(),
+        not_named=f"the {detector} detector does not tell blasts from other white cells",
+    )
+
+
+def _nothing_to_see(gates: Mapping[str, Any]) -> bool:
+    """Tell whether a field is dark, blinded, blank or something else, so that no count of it means anything."""
+    blank = gates["red_cell_density"] == 0 and gates["exposure"] != "ok"
+    return bool(blank or gates["content"].startswith(NO_FILM))
 
 
 def named_by_measurement(reading: Reading, interpretation: Interpretation) -> Detections:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hemato_lab.errors import InputError
-from hemato_lab.smear import SkippedFile
+from hemato_lab.smear import PyramidSource, SkippedFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +38,11 @@ class _Watched:
     @property
     def height(self) -> int:
         return self.source.height
+
+    @property
+    def levels(self) -> tuple[PixelSource, ...]:
+        smaller = self.source.levels if isinstance(self.source, PyramidSource) else ()
+        return tuple(_Watched(level, self.index) for level in smaller)
 
     def read(self, window: Window) -> RGB:
         try:

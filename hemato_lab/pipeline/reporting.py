@@ -13,7 +13,7 @@ import numpy as np
 from hemato_lab import __version__
 from hemato_lab.analysis.wording import on_scale
 from hemato_lab.diagnosis import rules_sha256
-from hemato_lab.findings.assessing import SUMMED
+from hemato_lab.findings.assessing import BY_READER, SUMMED
 from hemato_lab.narrative import write_narrative
 from hemato_lab.narrative.facts import NarrativeFacts, Specimen
 from hemato_lab.pipeline.interpretation import LEVELS
@@ -142,6 +142,7 @@ def compose_report(
         "review": {
             "required": bool(interpreted.triggers),
             "reasons": [trigger.to_dict() for trigger in interpreted.triggers],
+            **({"decisions": dict(reading.decisions)} if reading.decisions else {}),
         },
         "narrative": None if narrative is None else narrative.to_dict(),
         "quality": dict(reading.quality),
@@ -168,7 +169,7 @@ def morphological_findings(findings: Findings, smear: Smear) -> dict[str, Morpho
             )
         )
         for name, finding in findings.seen().items()
-        if name != PARASITISED and finding.rule != SUMMED
+        if finding.circles and (finding.rule == BY_READER or (name != PARASITISED and finding.rule != SUMMED))
     }
 
 
@@ -191,6 +192,7 @@ def _narrative_facts(reading: Reading, interpreted: Interpreted, provenance: Map
         rbc_origin=interpreted.assumptions.rbc_origin,
         version=__version__,
         models=tuple(provenance["models"]),
+        decided=dict(reading.decisions.get("counts", {})),
     )
     return NarrativeFacts(
         specimen,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,13 +17,13 @@ from hemato_lab.detectors import DEFAULT_DETECTOR
 from hemato_lab.errors import ConfigError
 from hemato_lab.formats import open_smear
 from hemato_lab.imaging.calibration import FieldCalibration, calibrate
-from hemato_lab.imaging.content import NO_FILM, content_of
+from hemato_lab.imaging.content import content_of
 from hemato_lab.imaging.illumination import fit_illumination
 from hemato_lab.imaging.quality import measure_optics, quality_gates
 from hemato_lab.imaging.scale import Each, ScaleReading, read_scale
-from hemato_lab.pipeline.finding import make_finder, nameable
+from hemato_lab.pipeline.finding import make_finder
 from hemato_lab.pipeline.interpretation import Interpretation
-from hemato_lab.pipeline.interpreting import Reading, interpret, named_by_measurement
+from hemato_lab.pipeline.interpreting import interpret, named_by_measurement, reading_of
 from hemato_lab.pipeline.reading import without_unreadable
 from hemato_lab.pipeline.reporting import compose_report, provenance_of
 from hemato_lab.smear import Smear
@@ -32,7 +32,6 @@ from hemato_lab.vocabulary import RBC
 if TYPE_CHECKING:
     from hemato_lab.detections import Detections
     from hemato_lab.formats.opening import Paths, Pixels
-    from hemato_lab.pipeline.finding import Finder
 
 FEWEST_RBC_PER_UL, MOST_RBC_PER_UL = 0.3e6, 12.0e6
 """No patient's red-cell count lies beyond."""
@@ -126,7 +125,7 @@ def analyze(
         ]
         found = finder.cells(scaled, calibrations, tile_size=tile_size, threads=threads, progress=progress)
         quality = _quality(scaled, calibrations, found, reading)
-        cells = _reading(scaled, calibrations, found, quality, finder=finder)
+        cells = reading_of(scaled, calibrations, found, quality, detector=finder.detector, names=finder.names)
         cells = replace(cells, detections=named_by_measurement(cells, decided))
         interpreted = interpret(cells, decided, rbc_per_ul=rbc_per_ul)
         parameters = {
@@ -186,38 +185,6 @@ def check_settings(
             f"{rbc_per_ul:g} red cells per microlitre are impossible",
             hint="give the number itself: 4.8e6 for a count of 4.8 million",
         )
-
-
-def _reading(
-    smear: Smear,
-    calibrations: Sequence[FieldCalibration],
-    detections: Detections,
-    quality: Mapping[str, Any],
-    *,
-    finder: Finder,
-) -> Reading:
-    """Return the cells with the fields in which something can be seen."""
-    return Reading(
-        smear,
-        calibrations[0].scale,
-        detections,
-        quality,
-        excluded=[
-            index
-            for index, (field, calibration) in enumerate(zip(smear.fields, calibrations, strict=True))
-            if _nothing_to_see(quality[field.name]) or not calibration.levels.has_colour
-        ],
-        usable_shares=[calibration.illumination.lit_share for calibration in calibrations],
-        named_by=finder.named_by(),
-        nameable=nameable(),
-        not_named=f"the {finder.detector} detector does not tell blasts from other white cells",
-    )
-
-
-def _nothing_to_see(gates: Mapping[str, Any]) -> bool:
-    """Tell whether a field is dark, blinded, blank or something else, so that no count of it means anything."""
-    blank = gates["red_cell_density"] == 0 and gates["exposure"] != "ok"
-    return bool(blank or gates["content"].startswith(NO_FILM))
 
 
 def _quality(

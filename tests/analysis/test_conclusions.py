@@ -102,3 +102,27 @@ def test_damaged_extensions_are_empty_tables():
         assert conclusions.findings(damaged).rows == (("schistocyte", "1", "", "", ""),)
         assert conclusions.considerations(damaged).rows == ()
         assert [row for row in conclusions.review(damaged).rows if any(row)] == []
+
+
+def test_decisions_of_readers_are_listed_and_change_what_is_said_at_the_end():
+    said = {
+        "counts": {"accepted": 3, "rejected": 2, "renamed": 0},
+        "readers": ["A", ""],
+        "readers_differ": 1,
+        "unattached": [{"x": 1}],
+        "log_sha256": "ab" * 32,
+    }
+    reviewed = Report("study", extension={"review": {"required": True, "reasons": [], "decisions": said}})
+    rows = dict(conclusions.decisions(reviewed).rows)
+    assert rows["cells accepted"] == "3"
+    assert rows["readers"] == "A, without a name"
+    assert rows["decisions about cells that are not listed any more"] == "1"
+    assert rows["log of decisions, SHA-256"] == "ab" * 32
+    assert "not reviewed as a whole by a qualified haematologist" in conclusions.disclaimer(reviewed)
+
+
+def test_without_decisions_nothing_is_said_of_readers():
+    for extension in ({}, {"review": {"required": False, "reasons": []}}, {"review": None}):
+        one = Report("study", extension=extension)
+        assert conclusions.decisions(one).rows == ()
+        assert "not reviewed by a qualified haematologist" in conclusions.disclaimer(one)

@@ -4,6 +4,7 @@ import io
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
@@ -131,3 +132,9 @@ def test_import_is_light(code: str, forbidden: str):
     script = f"{code}; import sys; print([m for m in {forbidden.split()!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)  # noqa: S603
     assert done.stdout.strip() == "[]"
+
+
+def test_bytes_of_a_file_name_that_are_no_text_are_spelled_out(analysis: Analysis):
+    fields = (replace(analysis.smear.fields[0], name="a\udcff.png"), analysis.smear.fields[1])
+    strange = replace(analysis, smear=replace(analysis.smear, fields=fields))
+    assert strange.to_frame()["field_name"].tolist()[:2] == ["a\\udcff.png"] * 2

@@ -223,6 +223,21 @@ def verbose(error: BaseException) -> str:
     return str(VerboseTB(theme_name="nocolor").text(type(error), error, without_tests(error.__traceback__), context=9))
 
 
+def _lines(error: BaseException) -> list[tuple[types.CodeType, int]]:
+    return [(frame.f_code, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+
+
+def of_each_place(show: Callable[[Any], Any]) -> Callable[[World], list[str]]:
+    """Show one error of each kind and way to where it was raised; it is slow, and others look at what they all hold."""
+
+    def shown(world: World) -> list[str]:
+        every = [one for error in world.errors for one in chain(error)]
+        places = {(type(one), *_lines(one)): one for one in every}
+        return [str(show(one)) for one in places.values()]
+
+    return shown
+
+
 def of_errors(show: Callable[[Any], Any]) -> Callable[[World], list[str]]:
     return lambda world: [str(show(one)) for error in world.errors for one in chain(error)]
 
@@ -264,7 +279,7 @@ CHANNELS: dict[str, Callable[[World], list[str]]] = {
         of_errors(with_locals)(world)
         + [with_locals(one, "hemato_lab/") for error in world.plain for one in chain(error)]
     ),
-    "verbose tracebacks": of_errors(verbose),
+    "verbose tracebacks": of_each_place(verbose),
     "notebooks, errors": of_errors(displayed),
     "repr": of_objects(repr),
     "str": of_objects(str),

@@ -109,10 +109,10 @@ def assert_nothing_was_lost(transport: FaultyTransport, path: Path, studies: lis
 
 
 @pytest.mark.parametrize("run", [run_blocking, run_side_by_side])
-def test_300_studies_survive_a_network_that_fails_three_times_of_ten(run, service: Any, tmp_path: Path) -> None:
+def test_a_hundred_studies_survive_a_network_that_fails_three_times_of_ten(run, service: Any, tmp_path: Path) -> None:
     transport = faulty(service, seed=1)
     # The twin has a database and a disk behind it; the whole number is run against it by the slow test.
-    studies = run(transport, tmp_path / "journal.sqlite3", 300 if isinstance(service, FakeService) else 60)
+    studies = run(transport, tmp_path / "journal.sqlite3", 100 if isinstance(service, FakeService) else 40)
     assert_nothing_was_lost(transport, tmp_path / "journal.sqlite3", studies)
 
 

@@ -117,11 +117,11 @@ def kill_again_and_again(
 
 
 def test_what_a_killed_batch_wrote_is_what_an_undisturbed_one_writes(tmp_path: Path):
-    campaign(tmp_path, plain_entries(tmp_path / "files", 60), task="copied", kills=6, seed=1)
+    campaign(tmp_path, plain_entries(tmp_path / "files", 30), task="copied", kills=3, seed=1)
 
 
 def test_a_batch_of_real_analyses_survives_kills(tmp_path: Path):
-    entries = phantom_entries(tmp_path / "files", 12)
+    entries = phantom_entries(tmp_path / "files", 6)
     killed = kill_again_and_again(tmp_path, entries, task="analysed", kills=1, seed=2)
     settings = Settings(detector="classical")
     for entry in entries:
@@ -150,7 +150,7 @@ def retry_again_and_again(folder: Path, *, smears: int, kills: int, seed: int) -
 
 
 def test_a_retry_that_is_killed_is_made_good_by_the_same_retry(tmp_path: Path):
-    retry_again_and_again(tmp_path, smears=30, kills=4, seed=6)
+    retry_again_and_again(tmp_path, smears=20, kills=2, seed=6)
 
 
 @pytest.mark.slow

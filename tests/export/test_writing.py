@@ -51,13 +51,40 @@ def page(analysis: Analysis) -> Page:
 
 
 def test_every_format_is_written_and_the_same_each_time(tmp_path: Path, analysis: Analysis):
-    assert set(export.EXPORTERS) == {"json", "html", "png", "csv", "heatmap", "txt"}
+    assert set(export.EXPORTERS) == {
+        *("json", "html", "pdf", "png", "pictures", "csv", "parquet", "txt", "heatmap"),
+        *("geojson", "coco", "yolo", "voc", "fhir", "dicom"),
+    }
     for name in export.EXPORTERS:
-        path = export.write(analysis, tmp_path / f"report.{name}")
-        assert path.read_bytes() == export.render(analysis, name)
-        assert export.write(analysis, tmp_path / "other.bin", name).read_bytes() == path.read_bytes()
-    written = {f"report.{name}" for name in export.EXPORTERS}
-    assert {path.name for path in tmp_path.iterdir()} == written | {"other.bin"}
+        ending = export.suffix_of(analysis, name)
+        path = export.write(analysis, tmp_path / f"{name}.{ending}", name)
+        assert path.read_bytes() == export.render(analysis, name), name
+        if name == ending:
+            assert export.write(analysis, tmp_path / f"other.{ending}").read_bytes() == path.read_bytes()
+
+
+BEGINNINGS = {"zip": b"PK\x03\x04", "png": b"\x89PNG", "pdf": b"%PDF-", "parquet": b"PAR1", "json": b"{"}
+
+
+def test_the_suffix_says_what_the_bytes_are(analysis: Analysis, empty_analysis: Analysis):
+    for one, file_format in ((analysis, "coco"), (analysis, "geojson"), (analysis, "pictures"), (analysis, "pdf")):
+        beginning = BEGINNINGS[export.suffix_of(one, file_format)]
+        assert export.render(one, file_format).startswith(beginning)
+    assert export.render(analysis, "coco", include_images=True).startswith(BEGINNINGS["zip"])
+    assert export.suffix_of(analysis, "coco", include_images=True) == "zip"
+    assert export.suffix_of(empty_analysis, "geojson") == "geojson"
+
+
+def test_images_go_along_only_where_there_is_a_place_for_them(analysis: Analysis):
+    with pytest.raises(ConfigError, match="fhir takes no images"):
+        export.render(analysis, "fhir", include_images=True)
+
+
+def test_a_slide_is_not_packed_into_memory(analysis: Analysis, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("hemato_lab.export.images.MOST_PIXELS", 640 * 480)
+    for file_format, include in (("dicom", False), ("coco", True), ("yolo", True), ("voc", True)):
+        with pytest.raises(ConfigError, match="million pixels"):
+            export.render(analysis, file_format, include_images=include)
 
 
 def test_json_is_the_report(analysis: Analysis):
@@ -132,7 +159,7 @@ def test_of_many_fields_the_fullest_are_shown(analysis: Analysis):
 
 
 def test_an_empty_analysis_is_exported(tmp_path: Path, empty_analysis: Analysis):
-    for name in ("json", "html", "png", "csv"):
+    for name in ("json", "html", "pdf", "png", "csv", "parquet", "geojson", "txt"):
         assert export.write(empty_analysis, tmp_path / f"a.{name}").stat().st_size > 30
     with pytest.raises(ConfigError, match="no density without a scale"):
         export.render(empty_analysis, "heatmap")
@@ -148,8 +175,8 @@ def test_words_promise_nothing(analysis: Analysis):
 
 
 def test_unknown_formats_are_refused_before_anything_is_written(tmp_path: Path, analysis: Analysis):
-    for path, name in ((tmp_path / "a.docx", None), (tmp_path / "a", None), (tmp_path / "a.json", "pdf")):
-        with pytest.raises(ConfigError, match="json, html, png"):
+    for path, name in ((tmp_path / "a.docx", None), (tmp_path / "a", None), (tmp_path / "a.json", "doc")):
+        with pytest.raises(ConfigError, match="json, html, pdf"):
             export.write(analysis, path, name)
     assert not list(tmp_path.iterdir())
 
@@ -240,3 +267,14 @@ def test_provenance_is_folded_at_the_end_without_empty_rows(checked_analysis: An
     assert "inputs" not in folded
     assert not re.search(r"<td[^>]*></td>", folded)
     assert "parameters" not in before
+
+
+def test_decisions_of_readers_stand_in_every_report(analysis: Analysis):
+    said = {"counts": {"accepted": 41}, "readers": ["<b>R</b>"], "log_sha256": "ab" * 32, "unattached": []}
+    extension = {**analysis.report.extension, "review": {"required": False, "reasons": [], "decisions": said}}
+    reviewed = replace(analysis, report=replace(analysis.report, extension=extension))
+    texts = headings_and_texts(reviewed)
+    assert texts[texts.index("cells accepted") + 1] == "41"
+    assert texts[texts.index("readers") + 1] == "<b>R</b>"
+    assert "Decisions of readers" not in headings_and_texts(analysis)
+    assert export.render(reviewed, "pdf") != export.render(analysis, "pdf")

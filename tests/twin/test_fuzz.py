@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from hemato_lab.twin.surface import Operation
 
-CASES = 2_000
+CASES = 700
 SLOW_CASES = 100_000
 OPEN_STUDIES = 8
 CHECKS = [
@@ -129,11 +129,13 @@ def test_documented_answers_only(operation: Operation, served: Any, twin: Fuzzed
     cases = -(-CASES // len(OPERATIONS))
     described = served[operation.path][operation.method]
     statuses = fuzz(operation, described, twin, cases)
-    if (operation.success or 418) not in statuses:  # chance may ask for nothing that is there
-        statuses += fuzz(operation, described, twin, 2 * cases)
+    for more in (2, 4, 8):  # chance may ask for nothing that is there, or for nothing that is not
+        if (operation.success or 418) in statuses and max(statuses) >= 400:
+            break
+        statuses += fuzz(operation, described, twin, more * cases)
     assert statuses.total() >= cases
     assert (operation.success or 418) in statuses, "nothing was asked that could be answered"
-    assert any(status >= 400 for status in statuses)
+    assert max(statuses) >= 400
 
 
 @pytest.mark.slow

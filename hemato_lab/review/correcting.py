@@ -1,0 +1,119 @@
+"""An analysis as its readers have corrected it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from hemato_lab.detections import ACCEPTED, RENAMED, REVIEWED
+from hemato_lab.pipeline.reinterpreting import reinterpret
+from hemato_lab.review.attaching import REJECTED, attach, verdict_on
+from hemato_lab.review.standing import Standing
+from hemato_lab.statistics.parasitaemia import PARASITISED
+from hemato_lab.vocabulary import RBC
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hemato_lab.analysis import Analysis
+    from hemato_lab.detections import Detections
+    from hemato_lab.pipeline import Interpretation
+    from hemato_lab.review.attaching import Attached
+    from hemato_lab.review.decision import Decision
+    from hemato_lab.review.log import DecisionLog
+
+IN_WORDS: Final = {ACCEPTED: "accepted", REJECTED: "rejected", RENAMED: "renamed"}
+
+
+def correct(
+    analysis: Analysis, log: DecisionLog, *, interpretation: Interpretation | None = None, blind: bool = False
+) -> Analysis:
+    """Return an analysis with the decisions of its readers carried out.
+
+    Rejected cells are left out and renamed ones have their new names; findings, statistics, differential and text are
+    made again from what remains. Where readers differ, the last decision holds. The report's extension says under
+    ``review`` what was decided, by whom, and about which cells that the analysis does not list.
+
+    Parameters
+    ----------
+    analysis : Analysis
+        Made by `hemato_lab.analyze`, by any version and model.
+    log : DecisionLog
+        Of the same smear.
+    interpretation : Interpretation or None
+        None takes that of the analysis.
+    blind : bool
+        Whether decisions of blind readings count too; they are made to measure agreement.
+
+    Returns
+    -------
+    Analysis
+        With the column ``reviewed``; it equals `analysis` where nothing was decided.
+
+    Raises
+    ------
+    ConfigError, ScaleNotCredibleError, InputError
+        See `hemato_lab.pipeline.reinterpreting.reinterpret`.
+    """
+    log.refresh()
+    decisions = log.decisions
+    if not decisions:
+        return reinterpret(analysis, analysis.detections, interpretation=interpretation)
+    held = Standing(decisions).held()
+    used = attach([one for one in held if blind or not one.blind], analysis.detections, analysis.smear)
+    corrected = corrected_cells(analysis.detections, used.by_row)
+    said = _said(log, used, analysis.detections) | {"blind_left_out": len(held) - len(used.decisions)}
+    return reinterpret(analysis, corrected, interpretation=interpretation, decisions=said)
+
+
+def corrected_cells(detections: Detections, by_row: Mapping[int, Decision]) -> Detections:
+    """Return a table of cells with decisions carried out.
+
+    Parameters
+    ----------
+    detections : Detections
+        As they were detected.
+    by_row : mapping of int to Decision
+        The decision about each row.
+
+    Returns
+    -------
+    Detections
+        Without the rejected ones, with the column ``reviewed``. A cell that was renamed has no ``name_confidence``. A
+        reader is sure of parasites: ``parasite_score`` is 1 in cells that one has confirmed as parasitised, and 0 in
+        other red cells that one has looked at.
+    """
+    names = detections["name"].astype(object)
+    reviewed = np.zeros(len(detections))
+    for row, decision in by_row.items():
+        reviewed[row], names[row] = verdict_on(decision, str(names[row]))
+    table = detections.with_columns(name=names.astype(str), **{REVIEWED: reviewed})
+    columns = {}
+    if "name_confidence" in table.features:
+        columns["name_confidence"] = np.where(reviewed == RENAMED, np.nan, table["name_confidence"])
+    if "parasite_score" in table.features:
+        score, parasitised = table["parasite_score"].copy(), table.of_kind(PARASITISED)
+        score[(reviewed > 0) & np.isfinite(score)] = 0.0
+        score[(reviewed > 0) & parasitised] = 1.0
+        score[(reviewed > 0) & ~table.of_kind(RBC)] = np.nan
+        columns["parasite_score"] = score
+    return table.with_columns(**columns).select(reviewed != REJECTED)
+
+
+def _said(log: DecisionLog, used: Attached, detections: Detections) -> dict[str, Any]:
+    """Return what the report says about the decisions, JSON-ready."""
+    verdicts = [verdict_on(one, str(detections["name"][row]))[0] for row, one in used.by_row.items()]
+    return {
+        "log_sha256": log.sha256,
+        "damaged_lines": len(log.damaged),
+        "counts": {words: verdicts.count(verdict) for verdict, words in IN_WORDS.items()},
+        "readers": sorted({one.reader for one in used.decisions}),
+        "readers_differ": used.rows_in_dispute,
+        "unattached": [_place(one) for one in used.unattached],
+    }
+
+
+def _place(decision: Decision) -> dict[str, Any]:
+    kept = ("file_id", "part", "x", "y", "radius", "name", "action", "new_name", "time", "reader")
+    return {key: getattr(decision, key) for key in kept}

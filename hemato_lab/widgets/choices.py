@@ -1,0 +1,81 @@
+"""The names that a reader can give by one key, and the keys that mean something else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from hemato_lab.errors import ConfigError
+from hemato_lab.review.decision import checked_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+RESERVED: Final = "arux"
+"""Accept, reject, undo (``U``: redo) and select."""
+DEFAULT_CHOICES: Final = (
+    ("1", "neutrophil"),
+    ("2", "lymphocyte"),
+    ("3", "monocyte"),
+    ("4", "eosinophil"),
+    ("5", "basophil"),
+    ("6", "immature granulocyte"),
+    ("7", "blast"),
+    ("8", "reactive lymphocyte"),
+    ("9", "smudge cell"),
+    ("0", "unclassified WBC"),
+    ("n", "normal RBC"),
+    ("y", "polychromatic cell"),
+    ("h", "hypochromic cell"),
+    ("s", "sickle cell"),
+    ("t", "target cell"),
+    ("f", "schistocyte"),
+    ("b", "spherocyte"),
+    ("e", "elliptocyte"),
+    ("o", "ovalocyte"),
+    ("d", "teardrop cell"),
+    ("m", "stomatocyte"),
+    ("c", "echinocyte"),
+    ("k", "acanthocyte"),
+    ("q", "uncategorised RBC"),
+    ("l", "nucleated RBC"),
+    ("i", "ring trophozoite"),
+    ("v", "trophozoite"),
+    ("z", "schizont"),
+    ("j", "gametocyte"),
+    ("p", "platelet"),
+    ("g", "giant platelet"),
+    ("w", "artefact"),
+)
+"""White cells by digits, red cells by a letter of their own where one is free: f for fragment, b for ball, c for
+crenated, m for mouth."""
+_FREE_KEYS: Final = "1234567890" + "".join(letter for letter in "bcdefghijklmnopqstvwyz" if letter not in RESERVED)
+
+
+def checked_choices(choices: Iterable[str | tuple[str, str]] | None) -> list[list[str]]:
+    """Return pairs of key and name.
+
+    Parameters
+    ----------
+    choices : iterable, optional
+        Pairs of a key and a name, or names alone, which get the free keys in their order; default `DEFAULT_CHOICES`.
+
+    Raises
+    ------
+    ConfigError
+        If a name is no name of a cell, a key is no single letter or digit, means something else or is used twice, or
+        there are more names than keys.
+    """
+    if choices is None:
+        return [list(pair) for pair in DEFAULT_CHOICES]
+    given = list(choices)
+    taken = {pair[0] for pair in given if not isinstance(pair, str)}
+    free = iter([key for key in _FREE_KEYS if key not in taken])
+    pairs = [[next(free, ""), one] if isinstance(one, str) else [str(one[0]), str(one[1])] for one in given]
+    for key, name in pairs:
+        checked_name(name)
+        if len(key) != 1 or key not in _FREE_KEYS:
+            known = f"use one of {' '.join(_FREE_KEYS)}"
+            raise ConfigError(f"{key!r} cannot be the key of {name}", hint=f"{known}; others mean something already")
+    if len({key for key, _ in pairs}) != len(pairs):
+        raise ConfigError("two names have the same key", hint="give each its own")
+    return pairs

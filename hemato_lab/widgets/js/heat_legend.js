@@ -1,0 +1,39 @@
+// The legend of the heat map.
+
+import { heatGradient } from "./colours.js";
+import { make } from "./controls.js";
+import { SQUARE_PER_BANDWIDTH } from "./density.js";
+import { shortText, significantText } from "./numbers.js";
+
+/** Colours with their densities in cells per mm2. */
+export class HeatLegend {
+  constructor() {
+    this.title = make("div", { kind: "legend-title" });
+    this.bar = make("div", { kind: "legend-bar", role: "img" });
+    this.bar.style.backgroundImage = heatGradient();
+    this.ticks = [0, 1, 2].map(() => make("span", {}));
+    this.how = make("span", {});
+    this.here = make("span", {});
+    const foot = make("div", { kind: "legend-foot" }, this.how, this.here);
+    const ticks = make("div", { kind: "legend-ticks" }, ...this.ticks);
+    this.element = make("div", { kind: "legend", hidden: true }, this.title, this.bar, ticks, foot);
+  }
+
+  /** Show the legend of a map; `what` names the cells that it counts. */
+  show(what, method, bandwidthUm, top) {
+    this.element.hidden = method === "none";
+    if (this.element.hidden) return;
+    const square = shortText(SQUARE_PER_BANDWIDTH * bandwidthUm);
+    this.title.textContent = `${what} per mm²`;
+    const smoothed = `smoothed over ${shortText(bandwidthUm)} µm`;
+    this.how.textContent = method === "grid" ? `in squares of ${square} µm` : smoothed;
+    const texts = [0, top / 2, top].map((value) => significantText(value, 2));
+    this.ticks.forEach((tick, at) => (tick.textContent = texts[at]));
+    this.bar.setAttribute("aria-label", `dark blue 0, grey ${texts[1]}, yellow ${texts[2]} ${what} per mm²`);
+  }
+
+  /** Show the density in the middle of the view; null clears it. */
+  showHere(perMm2) {
+    this.here.textContent = perMm2 === null ? "" : `middle ${significantText(perMm2, 2)} /mm²`;
+  }
+}

@@ -1,0 +1,67 @@
+// The panel beside the picture: findings, score, marks and heat map.
+
+import { make, makeChoice, makeSelect, makeSlider } from "./controls.js";
+import { FindingsList } from "./findings_list.js";
+
+const MARK_CHOICES = [["circle", "circles"], ["outline", "outlines"], ["none", "none"]];
+const DENSITIES = [["none", "off"], ["kernel", "smooth"], ["grid", "squares"]];
+const WIDTHS_UM = { low: 5, high: 60 };
+const ALL_RED_CELLS = "";
+const SEVERAL = "\n";
+
+/** Controls of a viewer; `on` holds `set(trait, value)`. */
+export class SidePanel {
+  constructor(on) {
+    this.findings = new FindingsList((names) => on.set("hidden", names));
+    const score = { label: "Least score", low: 0, high: 1, step: 0.01 };
+    this.score = makeSlider(score, (value) => on.set("minimum_score", value));
+    this.marks = makeChoice("Marks", MARK_CHOICES, (value) => on.set("marks", value));
+    this.density = makeChoice("Heat map", DENSITIES, (value) => on.set("density", value));
+    this.densityOf = makeSelect("Cells that the heat map counts", (value) => {
+      if (value !== SEVERAL) on.set("density_of", value === ALL_RED_CELLS ? [] : [value]);
+    });
+    const width = { label: "Width", step: 1, digits: 0, unit: "µm", ...WIDTHS_UM };
+    this.bandwidth = makeSlider(width, (value) => on.set("bandwidth_um", value));
+    this.heatDetails = make("div", { kind: "details" }, this.densityOf.element, this.bandwidth.element);
+    this.noHeat = make("p", { kind: "quiet", text: "No heat map: the scale of the picture is not known." });
+    this.counted = make("p", { kind: "quiet counted" });
+    this.element = make(
+      "div",
+      { kind: "side-panel" },
+      make("div", { kind: "listed" }, this.findings.element, this.counted),
+      make(
+        "div",
+        { kind: "settings" },
+        this.score.element,
+        labelled("Marks", this.marks.element),
+        labelled("Heat map", this.density.element),
+        this.heatDetails,
+        this.noHeat,
+      ),
+    );
+  }
+
+  /** Show the traits of a model that the controls stand for. */
+  show(model) {
+    this.findings.setHidden(model.get("hidden"));
+    this.score.set(model.get("minimum_score"));
+    this.marks.set(model.get("marks"));
+    this.density.set(model.get("density"));
+    this.bandwidth.set(model.get("bandwidth_um"));
+    const hasScale = Boolean(model.get("um_per_px"));
+    this.density.enable(hasScale);
+    this.noHeat.hidden = hasScale;
+    this.heatDetails.hidden = !hasScale || model.get("density") === "none";
+    this.showDensityOf(model.get("names"), model.get("density_of"));
+  }
+
+  showDensityOf(names, chosen) {
+    const options = [[ALL_RED_CELLS, "all red cells"], ...names.map((name) => [name, name])];
+    if (chosen.length > 1) options.push([SEVERAL, chosen.join(", ")]);
+    this.densityOf.set(options, chosen.length > 1 ? SEVERAL : (chosen[0] ?? ALL_RED_CELLS));
+  }
+}
+
+function labelled(text, control) {
+  return make("div", { kind: "labelled" }, make("span", { text, "aria-hidden": "true" }), control);
+}

@@ -1,0 +1,145 @@
+"""A reader at work: deciding, undoing, and several at a time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hemato_lab.errors import ConfigError, DecisionLogError
+from hemato_lab.review.log import DecisionLog
+from hemato_lab.review.reviewing import Review, blinded
+
+
+def test_decisions_show_at_once_and_last(malaria, log):
+    review = Review(malaria, log, reader="A")
+    assert review.decide([5, 3, 3], "reclassify", "target cell") == (3, 5)
+    assert review.decide([4], "accept") == (4,)
+    assert review.decide([6, 7], "reject") == (6, 7)
+    assert review.states[[3, 4, 5, 6, 7, 8]].tolist() == [3, 1, 3, 2, 2, 0]
+    assert (review.names[3], review.names[4]) == ("target cell", "")
+    assert review.decide([3, 9], "reclassify", "target cell") == (9,), "what was said already is not said again"
+    assert (review.progress.decided, review.progress.cells) == (6, len(malaria.detections))
+
+    assert review.undo() == (9,)
+    assert review.undo() == (6, 7)
+    assert review.redo() == (6, 7)
+    assert review.undo() == (6, 7)
+    review.decide([10], "reject")
+    assert review.redo() == (), "a new decision ends what could be made again"
+    again = Review(malaria, log.path, reader="A")
+    assert np.array_equal(again.states, review.states)
+    assert again.names == review.names
+    assert again.undo() == (10,), "undo goes on in another session"
+    assert [one.reader for one in again.log.decisions] == ["A"] * len(again.log)
+
+
+def test_a_decision_says_what_was_seen_and_which_models_saw_it(malaria, log):
+    Review(malaria, log).decide([12], "reclassify", "lymphocyte")
+    (made,) = log.decisions
+    cells, row = malaria.detections, 12
+    assert (made.x, made.y, made.radius) == (cells["x"][row], cells["y"][row], cells["radius"][row])
+    assert (made.name, made.score, made.new_name) == (cells["name"][row], cells["score"][row], "lymphocyte")
+    assert made.file_id == malaria.smear.fields[cells["field"][row]].file_id
+    assert set(made.models) == {one["sha256"] for one in malaria.provenance["models"].values()}
+    text = log.path.read_text("ascii")
+    for field in malaria.smear.fields:
+        assert field.name not in text
+
+
+def test_to_rename_a_cell_to_its_own_name_is_to_accept_it(malaria, log):
+    review = Review(malaria, log)
+    review.decide([2], "reclassify", str(malaria.detections["name"][2]))
+    assert (review.states[2], review.names[2]) == (1, "")
+
+
+@pytest.mark.parametrize(
+    ("rows", "action", "name"),
+    [
+        ([-1], "accept", ""),
+        ([10_000], "accept", ""),
+        ([1], "delete", ""),
+        ([1], "withdraw", ""),
+        ([1], "accept", "lymphocyte"),
+        ([1], "reclassify", ""),
+        ([1], "reclassify", "rouleaux"),
+        ([1], "reclassify", "<b>"),
+    ],
+)
+def test_impossible_decisions_are_refused_and_not_kept(malaria, log, rows, action, name):
+    with pytest.raises(ConfigError):
+        Review(malaria, log).decide(rows, action, name)
+    assert len(log) == 0
+
+
+def test_what_cannot_be_kept_is_not_shown(malaria, log, monkeypatch):
+    review = Review(malaria, log)
+
+    def fail(_):
+        raise DecisionLogError("no room")
+
+    monkeypatch.setattr(log, "append", fail)
+    with pytest.raises(DecisionLogError):
+        review.decide([1], "reject")
+    assert not review.states.any()
+
+
+def test_readers_undo_their_own_decisions_only_and_the_last_word_holds(malaria, log):
+    first, second = Review(malaria, log.path, reader="A"), Review(malaria, log.path, reader="B")
+    first.decide([1, 2], "accept")
+    second.decide([2], "reject")
+    assert first.refresh()
+    assert first.states[[1, 2]].tolist() == [1, 2]
+    assert first.attached.rows_in_dispute == 1
+    assert first.undo() == (1, 2)
+    assert first.states[[1, 2]].tolist() == [0, 2]
+    assert second.undo() == (2,)
+    assert second.redo() == (2,)
+    assert second.states[[1, 2]].tolist() == [0, 2]
+
+
+def test_two_windows_of_one_reader_go_on_from_each_other(malaria, log):
+    one, other = Review(malaria, log.path), Review(malaria, log.path)
+    one.decide([1], "reject")
+    other.decide([1], "accept")
+    other.decide([2], "reject")
+    one.decide([3], "reject")
+    other.refresh()
+    assert np.array_equal(one.states, other.states)
+    assert one.states[[1, 2, 3]].tolist() == [1, 2, 2]
+    assert len({made.cell for made in one.log.decisions}) == 3
+    assert other.undo() == (3,)
+
+
+def test_of_two_cells_in_one_place_the_one_that_was_meant_is_decided(malaria, tmp_path):
+    twice = malaria.detections.select(np.array([7, 7, 7]))
+    review = Review(replace(malaria, detections=twice), tmp_path / "d.jsonl")
+    review.decide([2], "reject")
+    review.decide([1], "accept")
+    assert review.states.tolist() == [0, 1, 2]
+
+
+def test_a_blind_reader_sees_places_alone(malaria, log):
+    Review(malaria, log).decide([1, 2], "reject")
+    blind = Review(malaria, log, reader="B", blind=True)
+    assert not blind.states.any()
+    assert set(blind.shown["name"]) == {"cell"}
+    assert np.isnan(blind.shown["score"]).all()
+    assert blind.shown.features == ()
+    assert np.array_equal(blind.shown["x"], malaria.detections["x"])
+    with pytest.raises(ConfigError, match="no name is shown"):
+        blind.decide([1], "accept")
+    own = str(malaria.detections["name"][1])
+    blind.decide([1], "reclassify", own)
+    assert (blind.states[1], blind.names[1]) == (3, own)
+    blind.decide([3], "reject")
+    assert Review(malaria, log).states[[1, 2, 3]].tolist() == [2, 2, 0], "blind decisions are hidden from the first"
+    assert len(blinded(malaria.detections)) == len(malaria.detections)
+
+
+def test_a_log_of_other_images_is_refused(malaria, tmp_path):
+    DecisionLog(tmp_path / "d.jsonl", "other").append([])
+    (tmp_path / "d.jsonl").write_bytes(b'{"format":"hemato_lab decisions","version":1,"study_id":"other"}\n')
+    with pytest.raises(DecisionLogError, match="other images"):
+        Review(malaria, tmp_path / "d.jsonl")

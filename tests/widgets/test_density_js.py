@@ -1,0 +1,96 @@
+"""density.js against the heat maps of hemato_lab.statistics, and against numpy and scipy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.special import ndtr
+
+from hemato_lab.smear import Scale
+from hemato_lab.statistics.heatmap import heat_map
+from tests.analysed import cells
+from tests.widgets.javascript import run_javascript
+
+
+def points(seed: int, count: int, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return rng.uniform(-0.5, width - 0.5, count), rng.uniform(-0.5, height - 0.5, count)
+
+
+def computed(function: str, x: Any, y: Any, size: tuple[int, int], *, um_per_px: float, bandwidth: float) -> Any:
+    return run_javascript(
+        f"{function} from density",
+        f"""const map = {function}(given.x, given.y, given.field, given.umPerPx, given.bandwidth);
+        return {{ ...map, perMm2: [...map.perMm2] }};""",
+        x=x.tolist(),
+        y=y.tolist(),
+        field={"width": size[0], "height": size[1]},
+        umPerPx=um_per_px,
+        bandwidth=bandwidth,
+    )
+
+
+@pytest.mark.parametrize(
+    ("size", "count", "um_per_px", "bandwidth"),
+    [
+        ((1234, 777), 400, 0.0911, 15.0),
+        ((300, 900), 30, 0.2, 5.0),
+        ((50, 40), 3, 0.1, 40.0),
+        ((2000, 10), 7, 0.1, 15.0),
+    ],
+)
+def test_the_smooth_map_is_that_of_python(size: tuple[int, int], count: int, um_per_px: float, bandwidth: float):
+    x, y = points(count, count, *size)
+    found = computed("smoothDensity", x, y, size, um_per_px=um_per_px, bandwidth=bandwidth)
+    rows = [(0, "RBC", one, other, 9.0) for one, other in zip(x, y, strict=True)]
+    expected = heat_map(cells(rows), size, Scale.from_um_per_px(um_per_px), bandwidth_um=bandwidth)
+    assert (found["rows"], found["columns"]) == expected.per_mm2.shape
+    assert found["stepPx"] == pytest.approx(expected.step_px, rel=1e-14)
+    np.testing.assert_allclose(
+        np.reshape(found["perMm2"], expected.per_mm2.shape), expected.per_mm2, rtol=1e-10, atol=1e-9
+    )
+
+
+def test_a_whole_slide_gets_a_coarser_raster_with_nearly_the_same_densities():
+    size = (40_000, 30_000)
+    x, y = points(5, 4000, *size)
+    answer = run_javascript(
+        "smoothDensity from density",
+        """const map = smoothDensity(given.x, given.y, { width: 40000, height: 30000 }, 0.25, 15);
+        const part = [...map.perMm2.subarray(0, 40 * map.columns)];
+        return { stepPx: map.stepPx, columns: map.columns, part };""",
+        x=x.tolist(),
+        y=y.tolist(),
+    )
+    assert answer["stepPx"] == 2 * 15 / 4 / 0.25
+    rows = [(0, "RBC", one, other, 9.0) for one, other in zip(x, y, strict=True)]
+    exact = heat_map(cells(rows), size, Scale.from_um_per_px(0.25)).per_mm2
+    of_four = exact[:80, : exact.shape[1] // 2 * 2].reshape(40, 2, -1, 2).mean((1, 3))
+    coarse = np.reshape(answer["part"], (40, answer["columns"]))[:, : of_four.shape[1]]
+    np.testing.assert_allclose(coarse, of_four, atol=0.05 * exact.max())
+
+
+def test_squares_hold_counts_over_the_area_that_lies_in_the_field():
+    size, um_per_px, bandwidth = (700, 410), 0.12, 9.0
+    x, y = points(3, 500, *size)
+    found = computed("squareDensity", x, y, size, um_per_px=um_per_px, bandwidth=bandwidth)
+    step = 2 * bandwidth / um_per_px
+    edges = [np.minimum(np.arange(np.ceil(side / step) + 1) * step, side) for side in size]
+    counts, *_ = np.histogram2d(y + 0.5, x + 0.5, bins=(edges[1], edges[0]))
+    area_mm2 = np.outer(np.diff(edges[1]), np.diff(edges[0])) * um_per_px**2 * 1e-6
+    np.testing.assert_allclose(np.reshape(found["perMm2"], counts.shape), counts / area_mm2, rtol=1e-12)
+    assert counts.sum() == 500
+
+
+def test_a_field_without_cells_has_a_density_of_nothing():
+    nothing = np.empty(0)
+    for function in ("smoothDensity", "squareDensity"):
+        assert not np.any(computed(function, nothing, nothing, (400, 300), um_per_px=0.1, bandwidth=15.0)["perMm2"])
+
+
+def test_the_normal_distribution_is_that_of_scipy():
+    z = np.concatenate([np.linspace(-9, 9, 400), [0.0, -40.0, 40.0]])
+    found = run_javascript("normalBelow from density", "return given.z.map(normalBelow);", z=z.tolist())
+    np.testing.assert_allclose(found, ndtr(z), atol=3e-15)
