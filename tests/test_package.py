@@ -257,6 +257,18 @@ def test_the_lines_of_the_comparison_run(tmp_path: Path, monkeypatch: pytest.Mon
     assert (tmp_path / "compared" / "comparison.html").stat().st_size > 0
 
 
+def test_the_lines_of_the_review_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+    (tmp_path / "sample_data").symlink_to(ROOT / "sample_data")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    names: dict[str, Any] = {}
+    exec(compile(readme_block("ipython"), "README.md", "exec"), names)  # noqa: S102 (our own words)
+    assert "'renamed': 1" in capsys.readouterr().out
+    assert (tmp_path / "decisions.jsonl").read_text(encoding="utf-8").count("ring trophozoite") == 1
+    assert names["review"].viewer.selected == [0, 1, 2]
+    assert (tmp_path / "review.html").stat().st_size > 100_000
+
+
 def test_the_commands_for_many_smears_are_understood():
     for line in readme_block("zsh").splitlines():
         assert_understood(line)

@@ -7,7 +7,6 @@ says about a cell.
 from __future__ import annotations
 
 from dataclasses import replace
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from hemato_lab import __version__
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from hemato_lab.detections import Detections
     from hemato_lab.pipeline.interpreting import Reading
 
-NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 _OF_THE_DETECTION: Final = ("package", "models", "parameters", "libraries", "inputs", "scale", "skipped")
 """Parts of the provenance that stay as they were when the cells were found."""
 _HINT: Final = "analyse the images again with this version"
@@ -37,7 +35,7 @@ def reinterpret(
     detections: Detections,
     *,
     interpretation: Interpretation | None = None,
-    decisions: Mapping[str, Any] = NONE,
+    decisions: Mapping[str, Any] | None = None,
 ) -> Analysis:
     """Make findings, statistics, differential, text and report again from other cells of the same smear.
 
@@ -50,14 +48,14 @@ def reinterpret(
         that a reader renamed them keep their names whatever is measured.
     interpretation : Interpretation or None
         None takes that of the analysis.
-    decisions : mapping
+    decisions : mapping or None
         What the report says about the decisions that the cells rest on, JSON-ready; its ``counts`` are told in the
-        text.
+        text. None for what the analysis says of decisions already (`decisions_told`).
 
     Returns
     -------
     Analysis
-        With the same cells and no decisions it equals `analysis`.
+        With the same cells and no new decisions it equals `analysis`.
 
     Raises
     ------
@@ -69,16 +67,24 @@ def reinterpret(
         If the pixels can no longer be read.
     """
     chosen = interpretation_of(analysis) if interpretation is None else interpretation
-    reading = replace(_reading(analysis, detections), decisions=decisions)
+    told = decisions_told(analysis) if decisions is None else decisions
+    reading = replace(_reading(analysis, detections), decisions=told)
     parameters = analysis.provenance["parameters"]
     interpreted = interpret(reading, chosen, rbc_per_ul=parameters["rbc_per_ul"])
     provenance = provenance_of(analysis.smear, parameters, {}, interpreted, chosen)
     provenance |= {key: analysis.provenance[key] for key in _OF_THE_DETECTION}
-    if decisions:
+    if told:
         made_by = {"package": {"name": "hemato_lab", "version": __version__}}
-        provenance["review"] = made_by | {key: decisions[key] for key in ("log_sha256", "counts") if key in decisions}
+        provenance["review"] = made_by | {key: told[key] for key in ("log_sha256", "counts") if key in told}
     report = compose_report(reading, interpreted, provenance, level=chosen.level)
     return Analysis(analysis.smear, detections, report, provenance, analysis.quality)
+
+
+def decisions_told(analysis: Analysis) -> Mapping[str, Any]:
+    """Return what the report of an analysis says about decisions of readers, empty where it was not corrected."""
+    review = analysis.report.extension.get("review")
+    told = review.get("decisions") if isinstance(review, dict) else None
+    return told if isinstance(told, dict) else {}
 
 
 def interpretation_of(analysis: Analysis) -> Interpretation:

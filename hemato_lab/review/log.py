@@ -28,6 +28,7 @@ SUFFIX: Final = ".jsonl"
 _PATIENCE_S: Final = 20.0
 """Seconds to wait for another process that writes."""
 _BETWEEN_TRIES_S: Final = 0.01
+_BINARY: Final = getattr(os, "O_BINARY", 0)
 _HINT: Final = "check the disk and its permissions, or give decisions= another file"
 
 
@@ -226,7 +227,7 @@ class DecisionLog:
     def _write(self, content: bytes) -> None:
         try:
             is_new = not self.path.exists()
-            file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | _BINARY, 0o600)
             try:
                 _write_whole(file, content)
             finally:

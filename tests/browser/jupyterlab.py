@@ -26,6 +26,7 @@ START_S: Final = 60
 SETTINGS: Final = {
     "@jupyterlab/apputils-extension/notification.jupyterlab-settings": {"fetchNews": "false", "checkForUpdates": False},
     "@jupyterlab/completer-extension/manager.jupyterlab-settings": {"autoCompletion": False},
+    "@jupyter-widgets/jupyterlab-manager/plugin.jupyterlab-settings": {"saveState": True},
 }
 TOLERATED: Final = "warning: "
 """JupyterLab warns by itself, of plug-ins that start slowly and of kernels that restart; errors still count."""

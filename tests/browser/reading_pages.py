@@ -44,7 +44,8 @@ CONTRASTS: Final = """() => {
   };
   const over = ([r, g, b, a], [x, y, z]) => [r * a + x * (1 - a), g * a + y * (1 - a), b * a + z * (1 - a)];
   const luminance = (colour) => {
-    const [r, g, b] = colour.map((one) => one / 255).map((one) => one <= 0.04045 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4);
+    const linear = (share) => share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+    const [r, g, b] = colour.map((one) => linear(one / 255));
     return 0.2126 * r + 0.7152 * g + 0.0722 * b;
   };
   const ground = (element) => {
@@ -86,7 +87,8 @@ FOCUS: Final = """() => {
 }"""
 
 REACHABLE: Final = """() => {
-  const all = [...document.querySelectorAll("button, select, input, textarea, a[href], summary, canvas[tabindex], [role=grid]")];
+  const kinds = "button, select, input, textarea, a[href], summary, canvas[tabindex], [role=grid]";
+  const all = [...document.querySelectorAll(kinds)];
   const wanted = all.filter((one) => one.checkVisibility({ visibilityProperty: true }) && !one.disabled
     && one.getAttribute("tabindex") !== "-1" && !(one.type === "radio" && !one.checked));
   return wanted.filter((one) => !one.dataset.reached)

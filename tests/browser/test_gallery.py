@@ -78,6 +78,7 @@ def test_a_reader_names_twenty_cells_by_keyboard_undoes_three_and_finds_them_aga
     assert len(plain.model_value("selected")) == 1
 
 
+@pytest.mark.slow
 def test_several_cells_are_picked_by_mouse_and_range_and_a_name_is_clicked(page: Page, gallery: CellGallery):
     plain = opened(page, gallery)
     cells = page.locator(".gallery-cell")
@@ -115,6 +116,7 @@ def test_what_is_decided_is_said_and_what_cannot_be_kept_too(page: Page, gallery
     assert "…" not in page.locator(".gallery-mark").all_text_contents()
 
 
+@pytest.mark.slow
 def test_a_key_that_is_held_down_and_one_that_is_typed_elsewhere_decide_nothing(page: Page, gallery: CellGallery):
     opened(page, gallery)
     page.evaluate(
@@ -149,6 +151,7 @@ def test_a_blind_page_holds_no_name_no_score_and_no_first_decision(
     page.wait_for_function(f"document.querySelector('{WORDS}').textContent.includes('1 named')")
 
 
+@pytest.mark.slow
 def test_a_second_window_shows_what_the_first_decides_and_thousands_scroll(
     page: Page, analysed: Analysis, tmp_path: Path
 ):

@@ -35,7 +35,7 @@ OWN = Interpretation(
 
 @pytest.fixture(scope="module")
 def named(phantom: Callable[..., Smear]) -> Analysis:
-    return analyze(phantom("malaria", seed=3, fields=2, size=(520, 400)), interpretation=OWN)
+    return analyze(phantom("malaria", seed=3), interpretation=OWN)
 
 
 @pytest.fixture(scope="module")

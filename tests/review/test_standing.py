@@ -39,7 +39,7 @@ def held_by(standing, hand):
     return {one.cell: one.x for one in standing.held() if Hand.of(one) == hand}
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @example([(0, [1]), (0, "undo"), (0, [2]), (0, "redo")])
 @example([(0, [1]), (0, "undo"), (0, "redo"), (0, "redo"), (0, "undo")])
 @given(st.lists(steps, max_size=25))

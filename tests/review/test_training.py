@@ -55,6 +55,11 @@ def test_every_name_that_a_reader_can_give_has_a_category(malaria, log):
     for row, name in enumerate(names):
         review.decide([row], "reclassify", name)
     assert {one["decided_name"] for one in training_document(malaria, log)["annotations"]} == set(names)
+
+
+def test_images_go_along_when_they_are_asked_for(malaria, log):
+    first = np.flatnonzero(malaria.detections["field"] == 0)[:1].tolist()
+    Review(malaria, log).decide(first, "accept")
     with zipfile.ZipFile(io.BytesIO(training_set(malaria, log, include_images=True))) as archive:
         stored = set(archive.namelist())
         images = json.loads(archive.read("annotations.json"))["images"]

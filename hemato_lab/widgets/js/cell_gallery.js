@@ -51,6 +51,7 @@ class Gallery {
       (way) => this.go(way),
     );
     this.files = makeFilesBar((format) => this.save(format));
+    this.files.element.hidden = this.decisions.element.hidden = true;
     this.keys = makeKeysList();
     this.live = makeLiveLine("status gallery-said");
     this.notice = makeNotice("");

@@ -1,0 +1,126 @@
+"""A pathologist's morning in JupyterLab: look, decide by keyboard, restart, find all decisions again, export."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from hemato_lab.report import RESEARCH_USE_NOTICE
+from hemato_lab.resources import shipped
+from tests.browser.chromium import watched_page
+from tests.browser.jupyterlab import TOLERATED, running_lab
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, Page
+
+    from tests.browser.jupyterlab import Lab, Notebook
+
+PATIENT = "Erika-Mustermann-1957"
+READER = "DrSeltsamerName"
+TAG = "Ward7Bed3"
+ANALYSE = f"""import hemato_lab as hl
+smear = hl.open_smear({PATIENT!r}, tags={{"ward": {TAG!r}}})
+analysis = hl.analyze(smear, detector="classical")
+review = hl.view(analysis, reader={READER!r})
+review"""
+SELECTED = "() => document.querySelectorAll('.gallery-picture[aria-selected=true], [aria-selected=true]').length"
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with running_lab(tmp_path_factory.mktemp("lab")) as running:
+        images = shipped("sample_data") / "acute_leukaemia" / "images"
+        shutil.copytree(images, running.folder / PATIENT)
+        yield running
+
+
+@pytest.fixture
+def tab(chromium: Browser) -> Iterator[Page]:
+    with watched_page(chromium, tolerated=TOLERATED, viewport={"width": 1400, "height": 1000}) as page:
+        yield page
+
+
+def open_review(page: Page) -> None:
+    page.locator(".jp-OutputArea .smear-viewer").get_by_text(RESEARCH_USE_NOTICE).wait_for()
+    page.get_by_text(re.compile(r"\d+ of \d+ cells decided")).first.wait_for()
+
+
+def decided(page: Page, count: int) -> None:
+    page.get_by_text(re.compile(rf"\b{count} of \d+ cells decided")).first.wait_for()
+
+
+def look(page: Page, notebook: Notebook) -> None:
+    """Zoom in, hide a finding, ask for surer cells, show the heat map; Python has all of it."""
+    canvas = page.locator(".smear-viewer .stage canvas").first
+    canvas.scroll_into_view_if_needed()
+    canvas.hover()
+    page.wait_for_timeout(300)  # the wheel belongs to the page while that scrolls
+    for _ in range(3):
+        page.mouse.wheel(0, -200)
+    page.get_by_label("WBC", exact=True).first.uncheck()
+    typed = page.get_by_label("Least score, typed")
+    typed.fill("0,25")
+    typed.press("Enter")
+    canvas.press("h")
+    page.wait_for_timeout(500)
+    said = json.loads(
+        notebook.ask(
+            "import json; v = review.viewer; print(json.dumps([v.viewport, v.hidden, v.minimum_score, v.density]))"
+        )
+    )
+    assert len(said[0]) == 4
+    assert said[1:] == [["WBC"], 0.25, "kernel"]
+
+
+def decide(page: Page, notebook: Notebook) -> None:
+    """Reclassify twenty cells by keyboard, and take three back."""
+    grid = page.locator(".jp-OutputArea [role=grid]").first
+    grid.scroll_into_view_if_needed()
+    grid.focus()
+    for _ in range(20):
+        page.keyboard.press("7")
+    decided(page, 20)
+    for _ in range(3):
+        page.keyboard.press("u")
+    decided(page, 17)
+    assert notebook.ask("print(sum(one == 3 for one in review.gallery.decided))") == "17"
+
+
+def assert_nothing_private(document: dict[str, Any]) -> None:
+    """Neither names, labels, tags nor pixels are saved; what was looked at is."""
+    saved = json.dumps([[one.get("outputs", []) for one in document["cells"]], document["metadata"]])
+    assert "application/vnd.jupyter.widget-view+json" in saved
+    assert "minimum_score" in json.dumps(document["metadata"]), "the state of widgets is saved at all"
+    for private in (PATIENT, READER, TAG, "field_01", "/9j/", "iVBOR", "data:image", "token"):
+        assert private not in saved, private
+
+
+def test_a_pathologists_decisions_outlive_the_kernel_and_leave_as_a_report(lab: Lab, tab: Page) -> None:
+    notebook = lab.open(tab, ANALYSE)
+    notebook.run_all(timeout_s=120)
+    open_review(tab)
+    look(tab, notebook)
+    decide(tab, notebook)
+    assert_nothing_private(notebook.save())
+
+    notebook.restart_kernel()
+    notebook.run_all(timeout_s=120)
+    decided(tab, 17)
+    notebook.ask(
+        "review.corrected().to_json if False else None\n"
+        "from hemato_lab.export import write\n"
+        "write(review.corrected(), 'corrected.json')"
+    )
+    report = json.loads((lab.folder / "corrected.json").read_text(encoding="utf-8"))
+    counted = report.get("results", report)["hemato_lab"]["review"]
+    assert "17" in json.dumps(counted)
+    with tab.expect_download() as download:
+        tab.locator(".jp-OutputArea").get_by_role("button", name="save", exact=True).click()
+    saved = json.loads(download.value.path().read_text(encoding="utf-8"))
+    assert saved.get("results", saved)["hemato_lab"]["review"] == counted
