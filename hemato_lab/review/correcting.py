@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from hemato_lab.detections import ACCEPTED, RENAMED, REVIEWED
-from hemato_lab.pipeline.reinterpreting import reinterpret
+from hemato_lab.pipeline.reinterpreting import decisions_told, reinterpret
 from hemato_lab.review.attaching import REJECTED, attach, verdict_on
 from hemato_lab.review.standing import Standing
 from hemato_lab.statistics.parasitaemia import PARASITISED
@@ -33,7 +33,8 @@ def correct(
 
     Rejected cells are left out and renamed ones have their new names; findings, statistics, differential and text are
     made again from what remains. Where readers differ, the last decision holds. The report's extension says under
-    ``review`` what was decided, by whom, and about which cells that the analysis does not list.
+    ``review`` what was decided, by whom, and about which cells that the analysis does not list; of an analysis that was
+    corrected before also what was decided then (``earlier``).
 
     Parameters
     ----------
@@ -64,6 +65,8 @@ def correct(
     used = attach([one for one in held if blind or not one.blind], analysis.detections, analysis.smear)
     corrected = corrected_cells(analysis.detections, used.by_row)
     said = _said(log, used, analysis.detections) | {"blind_left_out": len(held) - len(used.decisions)}
+    earlier = decisions_told(analysis)
+    said |= {"earlier": dict(earlier)} if earlier else {}
     return reinterpret(analysis, corrected, interpretation=interpretation, decisions=said)
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from hemato_lab.analysis import Analysis
-from hemato_lab.comparison import compare, render_page
+from hemato_lab.comparison import compare
+from hemato_lab.comparison.page import render_page
 from hemato_lab.detections import Detections
 from hemato_lab.export import render
 from hemato_lab.report import Diagnosis, DiagnosticReport, FeatureStatistic, MorphologicalFinding, Report
@@ -78,7 +79,7 @@ def analysis() -> Analysis:
     """Payloads in the name of the smear and of files, in tags, findings, statistics, diagnoses, text and provenance."""
     smear = hostile_smear()
     quality = {one.name: {"focus": one.name, one.name: one.name} for one in smear.fields}
-    provenance: dict[str, Any] = {one: one for one in PAYLOADS} | {"models": {one: one for one in PAYLOADS}}
+    provenance: dict[str, Any] = {one: one for one in PAYLOADS} | {"models": {one: {"sha256": "0" * 64, "version": one} for one in PAYLOADS}}
     return Analysis(smear, hostile_cells(), hostile_report(smear), provenance, quality)
 
 
@@ -125,7 +126,7 @@ def test_the_payloads_run_where_a_text_is_taken_for_markup(chromium: Browser, tm
         page.wait_for_timeout(5)
         parsed |= set(page.evaluate("() => hematoLabExecuted"))
     page.close()
-    assert len(inserted) > 25
+    assert len(inserted) >= 25
     assert len(parsed) > 50
     assert len(set(inserted) | parsed) > 60
 

@@ -13,7 +13,7 @@ from statsmodels.stats.proportion import proportion_confint
 from hemato_lab.export import render
 from hemato_lab.pipeline import Interpretation
 from hemato_lab.report import Report, report_schema
-from hemato_lab.review import correct
+from hemato_lab.review import DecisionLog, correct
 from hemato_lab.review.correcting import corrected_cells
 from hemato_lab.review.reviewing import Review
 from tests.review.made_up import decision
@@ -109,6 +109,16 @@ def test_decisions_about_cells_that_are_not_listed_are_told(malaria, log):
     (lost,) = said["unattached"]
     cells = malaria.detections
     assert (lost["x"], lost["y"], lost["action"]) == (cells["x"][3], cells["y"][3], "reject")
+
+
+def test_a_corrected_analysis_stays_one_when_it_is_opened_again(malaria, corrected, log, tmp_path):
+    untouched = correct(corrected, DecisionLog.of_smear(malaria.smear, tmp_path / "new.jsonl"))
+    assert render(untouched, "json") == render(corrected, "json")
+    again = correct(corrected, log)
+    said = again.report.extension["review"]["decisions"]
+    assert said["earlier"] == corrected.report.extension["review"]["decisions"]
+    assert len(said["unattached"]) == 2, "what was rejected is no longer listed"
+    assert again.detections.count("blast") == 1
 
 
 def test_blind_decisions_are_left_out_unless_asked_for(malaria, log):
