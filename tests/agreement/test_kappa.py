@@ -130,7 +130,7 @@ WEIGHTS = (None, "linear", "quadratic")
 def test_equal_to_the_peers_on_a_thousand_tables():
     for number, counts in enumerate(random_tables()):
         check_against_scikit_learn(counts, WEIGHTS[number % 3])
-        if number % 4 == 0:  # it takes its time
+        if number % 16 == 0:  # it takes its time, and meets all of them in the slow run
             check_against_statsmodels(counts, WEIGHTS[number % 3])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from contextlib import contextmanager
@@ -46,7 +47,9 @@ def launched(*switches: str, **environment: str) -> Iterator[Browser]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=[*SWITCHES, *switches], env=environment or None)
+        browser = playwright.chromium.launch(
+            executable_path=path, args=[*SWITCHES, *switches], env={**os.environ, **environment}
+        )
         try:
             yield browser
         finally:

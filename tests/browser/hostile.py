@@ -26,7 +26,7 @@ class Spoiler:
     """
 
     given: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
-    count: int = 0
+    _at: dict[str, int] = field(default_factory=dict)
 
     def take_over(self, widget: SmearWidget, name: str) -> None:
         """Spoil what a widget answers from now on; every third of some kinds becomes a problem."""
@@ -55,7 +55,7 @@ class Spoiler:
 
     def _next(self, place: str) -> str:
         # Beginning elsewhere in each place, all places together see all payloads early.
-        number = (len(self.given[place]) + 7 * len(self.given)) % len(PAYLOADS)
-        self.given[place].add(number)
-        self.count += 1
-        return PAYLOADS[number]
+        at = self._at.setdefault(place, 7 * len(self._at))
+        self._at[place] = at + 1
+        self.given[place].add(at % len(PAYLOADS))
+        return PAYLOADS[at % len(PAYLOADS)]

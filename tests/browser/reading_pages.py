@@ -15,7 +15,6 @@ NAMED_ROLES: Final = {
     "combobox",
     "dialog",
     "grid",
-    "group",
     "image",
     "link",
     "listbox",
@@ -87,7 +86,7 @@ FOCUS: Final = """() => {
 }"""
 
 REACHABLE: Final = """() => {
-  const kinds = "button, select, input, textarea, a[href], summary, canvas[tabindex], [role=grid]";
+  const kinds = "button, select, input, textarea, a[href], summary, canvas[tabindex], [role=listbox]";
   const all = [...document.querySelectorAll(kinds)];
   const wanted = all.filter((one) => one.checkVisibility({ visibilityProperty: true }) && !one.disabled
     && one.getAttribute("tabindex") !== "-1" && !(one.type === "radio" && !one.checked));
@@ -118,8 +117,9 @@ def _value(node: dict[str, Any], key: str) -> str:
 
 
 def nameless(page: Page) -> list[str]:
-    """Roles that need a name and have none."""
-    return [one.role for one in spoken(page) if one.role in NAMED_ROLES and not one.name]
+    """Roles that need a name and have none; what unfolds is a group too, and named by its summary."""
+    groups = page.locator("[role=group]:not([aria-label]):not([aria-labelledby]), fieldset:not(:has(legend))").count()
+    return [one.role for one in spoken(page) if one.role in NAMED_ROLES and not one.name] + ["group"] * groups
 
 
 def too_faint(page: Page) -> list[str]:

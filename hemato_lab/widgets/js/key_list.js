@@ -28,7 +28,7 @@ export class KeyList {
     );
     this.button = makeButton("close", "Close the list of keys", () => this.close());
     const head = make("div", { kind: "key-head" }, make("h3", { text: "Keys" }), this.button);
-    const table = make("table", {}, make("tbody", {}, ...rows));
+    const table = make("table", { "aria-label": "Keys" }, make("tbody", {}, ...rows));
     this.element = make("div", { kind: "key-list", hidden: true, role: "dialog", "aria-label": "Keys" }, head, table);
   }
 
