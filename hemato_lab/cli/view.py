@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -81,7 +82,9 @@ def view(
     review = SmearReview(analysis, decisions=log, reader=reader, blind=blind)
     words = "A blind second reading. " if blind else ""
     words += "Every decision is kept on this machine when it is made."
-    server = LoopbackServer([review.viewer, review.gallery], title=analysis.smear.name, words=words, port=port)
+    server = LoopbackServer(
+        [review.viewer, review.gallery], title=analysis.smear.name, words=words, port=port, tell=print_text
+    )
     _print_standing(review)
     _serve(server, browser=browser)
 
@@ -110,7 +113,7 @@ def _look(smear: list[str], stated: Stated, port: int, *, browser: bool) -> None
     from hemato_lab.widgets.smear_viewer import SmearViewer
 
     shown = opened(smear, stated)
-    server = LoopbackServer([SmearViewer(shown)], title=shown.name, words=_ONLY_LOOK, port=port)
+    server = LoopbackServer([SmearViewer(shown)], title=shown.name, words=_ONLY_LOOK, port=port, tell=print_text)
     _serve(server, browser=browser)
 
 
@@ -125,6 +128,8 @@ def _print_standing(review: SmearReview) -> None:
 
 def _serve(server: LoopbackServer, *, browser: bool) -> None:
     """Answer until Ctrl-C."""
+    from hemato_lab.widgets.loopback.doorway import doorway
+
     stopped = threading.Event()
     earlier = {number: signal.signal(number, lambda *_: stopped.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -132,19 +137,20 @@ def _serve(server: LoopbackServer, *, browser: bool) -> None:
             print_text(f"open {server.address}")
             print_text(f"This address is for this machine and for you alone. Ctrl-C ends it. {RESEARCH_USE_NOTICE}")
             sys.stdout.flush()
-            if browser:
-                _open_browser(server.address_for_one())
-            stopped.wait()
+            with doorway(server.address_for_one()) if browser else nullcontext() as page:
+                if page is not None:
+                    _open_browser(page)
+                stopped.wait()
     finally:
         for number, handler in earlier.items():
             signal.signal(number, handler)
     print_text("stopped")
 
 
-def _open_browser(address: str) -> None:
+def _open_browser(page: str) -> None:
     """Open a browser where there is a screen; a browser of the terminal would take that over."""
     import webbrowser
 
     has_screen = any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY")))
     if has_screen or os.name == "nt" or sys.platform == "darwin":
-        webbrowser.open(address)
+        webbrowser.open(page)

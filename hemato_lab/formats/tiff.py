@@ -1,13 +1,14 @@
 """TIFF and BigTIFF: strips or tiles, read by window and only where the window lies.
 
 Pages of the same size are fields of one smear. Smaller copies of the full picture (SubIFDs, or pages on the main
-chain) are pyramid levels and no fields; neither are thumbnails, labels and masks beside a pyramid.
+chain) are pyramid levels and no fields; neither are thumbnails, labels and masks beside a pyramid (see `tiff_pages`).
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,11 +28,10 @@ from hemato_lab.formats.tiff_layout import (
     PALETTE,
     SEPARATED,
     TiffLayout,
-    is_level_of,
     layout_of,
-    page_size,
 )
 from hemato_lab.formats.tiff_levels import smaller_copies
+from hemato_lab.formats.tiff_pages import chosen_pages
 from hemato_lab.smear import RGB, Field, Window
 
 if TYPE_CHECKING:
@@ -209,13 +209,13 @@ def open_tiff(stored: Stored) -> tuple[Field, ...]:
     UnreadableInputError, UnsupportedFormatError, ImageTooLargeError, MissingDependencyError
         See `layout_of`.
     """
+    file_id = stored.file_id()
     with stored.opened() as access:
         pages = tuple(directories(access, stored.label))
         _refuse_hidden_stack(pages, stored.label)
-        chosen = _pages_that_are_fields(pages, stored.label)
-        layouts = [(page, layout_of(pages[page], stored.size)) for page in chosen]
-        copies = [smaller_copies(access, pages, page, is_only_field=len(chosen) == 1) for page in chosen]
-    file_id = stored.file_id()
+        chosen = chosen_pages(pages, stored.label, stored.size, partial(TiffSource, stored, file_id))
+        layouts = [(page, layout_of(pages[page], stored.size)) for page in chosen.fields]
+        copies = [smaller_copies(access, pages, page, chosen.copies) for page in chosen.fields]
     fields = []
     for number, ((page, layout), smaller) in enumerate(zip(layouts, copies, strict=True), start=1):
         levels = tuple(TiffSource(stored, file_id, copy, where) for copy, where in smaller)
@@ -236,28 +236,3 @@ def _refuse_hidden_stack(pages: tuple[Directory, ...], label: str) -> None:
             subject=label,
             hint="save the images one by one",
         )
-
-
-def _pages_that_are_fields(pages: tuple[Directory, ...], label: str) -> list[int]:
-    """Return which pages are full pictures.
-
-    The largest page is one. In a pyramid only pages of the same size are others; without one every page is.
-    """
-    full = [number for number, page in enumerate(pages) if not _is_marked_as_level_or_mask(page)]
-    if not full:
-        raise UnsupportedFormatError("holds only thumbnails or masks", subject=label, hint="export the full image")
-    sizes = {number: page_size(pages[number]) for number in full}
-    largest = max(sizes.values(), key=lambda size: size[0] * size[1])
-    is_pyramid = (
-        len(full) < len(pages)
-        or any(Tag.SUB_IFDS in page for page in pages)
-        or any(is_level_of(size, largest) for size in sizes.values())
-    )
-    return [number for number in full if sizes[number] == largest] if is_pyramid else full
-
-
-def _is_marked_as_level_or_mask(page: Directory) -> bool:
-    reduced, mask = 1, 4
-    if page.whole_number(Tag.NEW_SUBFILE_TYPE, 0) & (reduced | mask):
-        return True
-    return page.whole_number(Tag.SUBFILE_TYPE, 1) == 2

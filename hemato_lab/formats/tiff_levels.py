@@ -24,7 +24,7 @@ _MASK: Final = 4
 
 
 def smaller_copies(
-    access: RandomAccess, pages: Sequence[Directory], page: int, *, is_only_field: bool
+    access: RandomAccess, pages: Sequence[Directory], page: int, on_chain: Sequence[int]
 ) -> list[tuple[int, TiffLayout]]:
     """Return the smaller copies of a page, the largest first, one of each size.
 
@@ -36,9 +36,8 @@ def smaller_copies(
         The main chain.
     page : int
         Whose copies are wanted, by position on the chain.
-    is_only_field : bool
-        Whether the file has no other full page. Otherwise pages of the chain are left out, as nothing says whose copies
-        they are.
+    on_chain : sequence of int
+        Pages of the chain that may be copies of it too, by position.
 
     Returns
     -------
@@ -46,15 +45,15 @@ def smaller_copies(
         A number that no other page or copy of the file has, and where the pixels lie.
     """
     found: dict[tuple[int, int], tuple[int, TiffLayout]] = {}
-    for number, directory in _candidates(access, pages, page, is_only_field=is_only_field):
-        layout = _layout_of_copy(directory, pages[page], access.size)
+    for number, directory in _candidates(access, pages, page, on_chain):
+        layout = layout_of_copy(directory, pages[page], access.size)
         if layout is not None:
             found.setdefault(layout.upright_size, (number, layout))
     return [found[size] for size in sorted(found, key=lambda size: -size[0] * size[1])]
 
 
 def _candidates(
-    access: RandomAccess, pages: Sequence[Directory], page: int, *, is_only_field: bool
+    access: RandomAccess, pages: Sequence[Directory], page: int, on_chain: Sequence[int]
 ) -> Iterator[tuple[int, Directory]]:
     # Numbers of SubIFDs go on after those of the pages, a stretch of them for each page.
     first = len(pages) + page * MOST_COPIES
@@ -64,8 +63,7 @@ def _candidates(
         except InputError:
             continue
         yield first + number, directory
-    if is_only_field:
-        yield from ((number, other) for number, other in enumerate(pages) if number != page)
+    yield from ((number, pages[number]) for number in on_chain)
 
 
 def _offsets(page: Directory) -> tuple[int, ...]:
@@ -75,7 +73,7 @@ def _offsets(page: Directory) -> tuple[int, ...]:
         return ()
 
 
-def _layout_of_copy(copy: Directory, page: Directory, file_size: int) -> TiffLayout | None:
+def layout_of_copy(copy: Directory, page: Directory, file_size: int) -> TiffLayout | None:
     """Return the layout of a directory if it holds a smaller copy of the page that can be read."""
     try:
         turned, as_page = (known(one.whole_number(Tag.ORIENTATION, 1)) for one in (copy, page))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
@@ -123,6 +123,21 @@ class Review:
         """The decisions that this reader may see, with their rows."""
         with self._guard:
             return self._attached
+
+    @property
+    def version(self) -> int:
+        """How many lines of the log `states`, `names` and `attached` follow from; larger when any of them changed."""
+        with self._guard:
+            return self._read
+
+    @property
+    def own_decisions(self) -> tuple[Decision, ...]:
+        """What this reader has decided and taken back, in the order of the log.
+
+        In a blind reading names and scores that the models gave are left out of them.
+        """
+        own = (one for one in self.log.decisions if Hand.of(one) == self._hand)
+        return tuple(replace(one, name=UNNAMED, score=np.nan) if self.blind else one for one in own)
 
     @property
     def states(self) -> NDArray[np.uint8]:

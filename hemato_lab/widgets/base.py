@@ -18,6 +18,7 @@ from hemato_lab.errors import ConfigError, HematoError
 from hemato_lab.widgets.css import stylesheet
 from hemato_lab.widgets.esm import bundle
 from hemato_lab.widgets.messages import Plain, name_of_request, read_request
+from hemato_lab.widgets.texts import readable
 
 if TYPE_CHECKING:
     from hemato_lab.detections import Detections
@@ -70,6 +71,8 @@ class SmearWidget(anywidget.AnyWidget):
 
     ENTRY: ClassVar[str] = ""
     """File of the widget's module in ``js/``."""
+    SET_BY_READERS: ClassVar[frozenset[str]] = frozenset()
+    """Traits that a view may set; all others say what was found and decided, and no browser changes them."""
 
     _esm = traitlets.Unicode().tag(sync=True)
     _css = traitlets.Unicode().tag(sync=True)
@@ -111,9 +114,21 @@ class SmearWidget(anywidget.AnyWidget):
             if answerer is None:
                 raise ConfigError("this widget does not answer such a request")
             answer = answerer(request.fields)
-        except HematoError as error:
-            return Answer({"kind": "problem", "request": name_of_request(content), "text": str(error)})
-        return Answer({**answer.content, "kind": request.kind, "request": request.request}, answer.buffers)
+        except (HematoError, MemoryError) as error:
+            text = "there is not enough memory for this" if isinstance(error, MemoryError) else str(error)
+            return Answer({"kind": "problem", "request": name_of_request(content), "text": readable(text)})
+        return Answer({**readable(answer.content), "kind": request.kind, "request": request.request}, answer.buffers)
+
+    def set_state(self, sync_data: dict[str, Any]) -> None:
+        """Take over what a view of Jupyter has set; what it may not set, or not so, is sent back as it is."""
+        taken = {name: value for name, value in sync_data.items() if name in self.SET_BY_READERS}
+        refused = set(sync_data) - set(taken)
+        try:
+            super().set_state(taken)
+        except traitlets.TraitError:
+            refused = set(sync_data)
+        if known := [name for name in self.keys if name in refused]:
+            self.send_state(known)
 
     def answerers(self) -> Mapping[str, Answerer]:
         """Return, by kind of request, what answers it; a widget adds its own."""

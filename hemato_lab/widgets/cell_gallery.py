@@ -17,7 +17,7 @@ from hemato_lab.widgets.cards import CardStore
 from hemato_lab.widgets.cells import colours_of, encode_cells, name_indices
 from hemato_lab.widgets.choices import checked_choices
 from hemato_lab.widgets.crops import CropStore
-from hemato_lab.widgets.gallery_files import FORMATS, file_of
+from hemato_lab.widgets.gallery_files import file_of, formats_of
 from hemato_lab.widgets.gallery_picture import contact_sheet
 
 if TYPE_CHECKING:
@@ -95,6 +95,7 @@ class CellGallery(SmearWidget):
     """
 
     ENTRY = "cell_gallery.js"
+    SET_BY_READERS = frozenset({"order", "reverse", "grouped", "only", "open_only", "selected"})
 
     cells = traitlets.Bytes().tag(sync=True)
     names = traitlets.List(traitlets.Unicode()).tag(sync=True)
@@ -131,6 +132,7 @@ class CellGallery(SmearWidget):
             self._review = analysis
         else:
             self._review = Review(analysis, decisions, reader=reader, blind=blind)
+        self._shown_version = -1
         self._title = self.smear.name if title is None else title
         self._crops, self._cards = CropStore(self.smear, self.detections), CardStore(self.smear, self.detections)
         scale = self.smear.known_scale
@@ -194,7 +196,9 @@ class CellGallery(SmearWidget):
 
     def refresh(self) -> None:
         """Show what other windows and processes have decided meanwhile."""
-        if self._review.refresh():
+        self._review.refresh()
+        # Others who share the review may have refreshed it before.
+        if self._review.version != self._shown_version:
             self._show()
 
     def corrected(self, interpretation: Interpretation | None = None) -> Analysis:
@@ -222,7 +226,7 @@ class CellGallery(SmearWidget):
             "notice": RESEARCH_USE_NOTICE,
             "can_decide": True,
             "reader": self._review.reader,
-            "formats": [[key, words] for key, words in FORMATS.items()],
+            "formats": [[key, words] for key, words in formats_of(self._review).items()],
             "other_names": [name for name in _other_names() if name not in {name for _, name in self.choices}],
             "damaged_lines": len(self._review.log.damaged),
         }
@@ -254,7 +258,10 @@ class CellGallery(SmearWidget):
         return Answer({"done": len(rows), "said": said, "rows": list(rows)})
 
     def _answer_export(self, wanted: Export) -> Answer:
+        self.refresh()
         name, content = file_of(self._review, wanted.format)
+        # The file may hold what was decided while it was made.
+        self.refresh()
         return Answer({"done": 1, "said": f"{name} is ready", "name": name}, [content])
 
     def _went(self, rows: tuple[int, ...]) -> tuple[int, ...]:
@@ -262,7 +269,15 @@ class CellGallery(SmearWidget):
         return rows
 
     def _show(self) -> None:
-        """Take over what holds now; one message a view, whatever changed."""
+        """Take over what holds now, and what others decide meanwhile."""
+        version = -1
+        while version != self._review.version:
+            version = self._review.version
+            self._take_over()
+            self._shown_version = version
+
+    def _take_over(self) -> None:
+        """Set all traits that follow from decisions; one message a view, whatever changed."""
         given = self._review.names
         names = self._listed_names([*self.names, *given])
         indices = name_indices(np.array(given, np.str_), ["", *names]) - 1

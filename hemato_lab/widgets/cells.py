@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from hemato_lab.errors import ConfigError
 from hemato_lab.vocabulary import TERMS, detector_class
 
 if TYPE_CHECKING:
@@ -52,7 +53,13 @@ def encode_cells(detections: Detections, um_per_px: float | None) -> EncodedCell
         Any number of cells, of any field.
     um_per_px : float or None
         Pixel size by which the cells were measured; without it there are no axes.
+
+    Raises
+    ------
+    ConfigError
+        If a place or radius is not finite.
     """
+    check_places(detections)
     names = ordered_names(detections["name"].tolist())
     rows = np.full((len(detections), len(COLUMNS)), np.nan, "<f4")
     for column, name in enumerate(COLUMNS[:5]):
@@ -64,6 +71,15 @@ def encode_cells(detections: Detections, um_per_px: float | None) -> EncodedCell
     if "orientation_rad" in detections.columns:
         rows[:, 8] = detections["orientation_rad"]
     return EncodedCells(rows.tobytes(), names, colours_of(names))
+
+
+def check_places(detections: Detections) -> None:
+    """Refuse cells that lie nowhere or have no size: raises ConfigError that names the first."""
+    for name in ("x", "y", "radius"):
+        lost = np.flatnonzero(~np.isfinite(detections[name]))
+        if len(lost):
+            problem = f"{name} of cell {lost[0]} is {detections[name][lost[0]]}"
+            raise ConfigError(problem, hint="leave out cells whose place or radius is not a finite number")
 
 
 def ordered_names(names: Iterable[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -84,6 +84,8 @@ def _side(cells: CellComparison, side: str, here: NDArray[np.bool_]) -> Detectio
 def smear_of(comparison: Comparison, smear: Smear | None) -> Smear:
     """Return the images that both sides have, in the order of the comparison, with pixels where there are any.
 
+    Each image has the pixel size of the smear that its pixels are from; the whole has a scale where all agree.
+
     Parameters
     ----------
     comparison : Comparison
@@ -94,9 +96,8 @@ def smear_of(comparison: Comparison, smear: Smear | None) -> Smear:
     holders = [smear, *(side.analysis.smear for side in _sides(comparison) if side.analysis is not None)]
     known = [one for one in holders if one is not None]
     fields = tuple(_fields(comparison, known))
-    scale = next((one.scale for one in known if one.scale is not None), None)
     name = f"{comparison.labels[0]} and {comparison.labels[1]}"
-    return Smear(name, fields or (_absent("no image in common", 1, 1),), scale=scale)
+    return Smear(name, fields or (_absent("no image in common", 1, 1),))
 
 
 def _fields(comparison: Comparison, holders: list[Smear]) -> Iterator[Field]:
@@ -109,18 +110,20 @@ def _fields(comparison: Comparison, holders: list[Smear]) -> Iterator[Field]:
         if field is None:
             yield _absent(label, *_extent(comparison.cells, number))
         else:
-            yield Field(label, field.source, field.file_id, field.um_per_px)
+            yield replace(field, name=label)
 
 
 def _field_by_pair(comparison: Comparison, smear: Smear) -> dict[int, Field]:
-    """Return, by number of the common image, the field of a smear that shows it."""
+    """Return, by number of the common image, the field of a smear that shows it, with the smear's pixel size."""
     fields: dict[int, Field] = {}
     for position, side in enumerate(_sides(comparison)):
         partner = {pair.first: pair.second for pair in pair_files(side.files, fields_as_files(smear)).pairs}
         for number, pair in enumerate(comparison.pairing.pairs):
             own = pair.second if position else pair.first
             if own in partner:
-                fields.setdefault(number, smear.fields[partner[own]])
+                field = smear.fields[partner[own]]
+                um_per_px = field.um_per_px if smear.scale is None else smear.scale.um_per_px
+                fields.setdefault(number, replace(field, um_per_px=um_per_px))
     return fields
 
 

@@ -11,7 +11,9 @@ from hemato_lab.comparison.cells import STATES
 from hemato_lab.errors import ConfigError
 from hemato_lab.report import RESEARCH_USE_NOTICE
 from hemato_lab.widgets.base import Answer, SmearWidget
+from hemato_lab.widgets.cells import check_places
 from hemato_lab.widgets.compared_places import SIDES, ComparedPlaces, smear_of, without_pixels
+from hemato_lab.widgets.settings import FiniteFloat, checked_viewport
 from hemato_lab.widgets.tiles import TileStore
 
 if TYPE_CHECKING:
@@ -64,6 +66,9 @@ class ComparisonViewer(SmearWidget):
     """
 
     ENTRY = "comparison_viewer.js"
+    SET_BY_READERS = frozenset(
+        {"viewport", "arrangement", "coloured_by", "hidden_states", "hidden", "minimum_score", "selected"}
+    )
 
     first = traitlets.Bytes().tag(sync=True)
     second = traitlets.Bytes().tag(sync=True)
@@ -77,7 +82,7 @@ class ComparisonViewer(SmearWidget):
     coloured_by = traitlets.Enum(COLOURED_BY, "agreement").tag(sync=True)
     hidden_states = traitlets.List(traitlets.Enum(STATES)).tag(sync=True)
     hidden = traitlets.List(traitlets.Unicode()).tag(sync=True)
-    minimum_score = traitlets.Float(0.0, min=0.0, max=1.0).tag(sync=True)
+    minimum_score = FiniteFloat(0.0, min=0.0, max=1.0).tag(sync=True)
     selected = traitlets.List(traitlets.Int()).tag(sync=True)
 
     def __init__(self, comparison: Comparison, *, smear: Smear | None = None, **settings: Any) -> None:
@@ -86,7 +91,8 @@ class ComparisonViewer(SmearWidget):
         self._tiles = TileStore(self._smear)
         encoded = ComparedPlaces.of(comparison.cells)
         self._detections = encoded.detections
-        absent = without_pixels(self._smear)
+        check_places(self._detections)
+        absent, scale = without_pixels(self._smear), self._smear.known_scale
         super().__init__(
             first=encoded.first,
             second=encoded.second,
@@ -97,7 +103,7 @@ class ComparisonViewer(SmearWidget):
                 {"width": field.width, "height": field.height, "has_pixels": index not in absent}
                 for index, field in enumerate(self._smear.fields)
             ],
-            um_per_px=None if self._smear.scale is None else self._smear.scale.um_per_px,
+            um_per_px=None if scale is None else scale.um_per_px,
             **{"viewport": [float(comparison.most_differing)] if comparison.cells.files else [], **settings},
         )
 
@@ -122,6 +128,10 @@ class ComparisonViewer(SmearWidget):
         if rows and not (min(rows) >= 0 and max(rows) < len(self._detections)):
             raise traitlets.TraitError(f"selected holds rows of the places, 0 to {len(self._detections) - 1}")
         return rows
+
+    @traitlets.validate("viewport")
+    def _check_viewport(self, proposal: dict[str, Any]) -> list[float]:
+        return checked_viewport(proposal["value"], len(self._smear))
 
     def differing(self) -> list[int]:
         """Return the rows of the places in which the sides differ, in the order in which they are stepped through."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
@@ -10,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from hemato_lab.errors import ConfigError, HematoError
+from hemato_lab.formats.deep_zoom import TILE_SIDE, DeepZoom
 from hemato_lab.smear import Window
 from hemato_lab.vocabulary import RBC
 from hemato_lab.widgets.base import Answer
@@ -25,6 +27,8 @@ WIDTH_IN_RED_CELLS: Final = 2.5
 BEYOND: Final = 128
 """Grey of what lies beyond the field."""
 QUALITY: Final = 85
+LARGEST_READ_PX: Final = 2048
+"""Side up to which a crop is made from the field's own pixels."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,8 @@ class CropStore:
         # Edges in distances from the field's corner, where pixel 0 covers 0 to 1.
         left = float(self.detections["x"][row]) + 0.5 - self.width_px / 2
         top = float(self.detections["y"][row]) + 0.5 - self.width_px / 2
+        if self.width_px > LARGEST_READ_PX:
+            return self._far_pixels(int(self.detections["field"][row]), (left, top), side_px)
         around = Window(*(int(np.floor(edge)) for edge in (left, top)),
                         *(int(np.ceil(edge + self.width_px)) for edge in (left, top)))  # fmt: skip
         inside = around.intersect(field.window)
@@ -81,6 +87,24 @@ class CropStore:
         box = (left - around.x0, top - around.y0, left - around.x0 + self.width_px, top - around.y0 + self.width_px)
         resized = Image.fromarray(canvas).resize((side_px, side_px), Image.Resampling.BICUBIC, box=box)
         return np.asarray(resized)
+
+    def _far_pixels(self, field: int, corner: tuple[float, float], side_px: int) -> RGB:
+        """Return the crop from a coarser level, where it is too large to be read in full."""
+        zoom, scale = DeepZoom(self.smear.fields[field]), side_px / self.width_px
+        canvas = Image.new("RGB", (side_px, side_px), (BEYOND, BEYOND, BEYOND))
+        level = min(math.ceil(math.log2(self.width_px / LARGEST_READ_PX)), len(zoom.levels) - 1)
+        first = [edge / 2**level for edge in corner]
+        last = [edge + self.width_px / 2**level for edge in first]
+        window = Window(*map(math.floor, first), *map(math.ceil, last)).intersect(Window(0, 0, *zoom.levels[level]))
+        if window.area:
+            # Where the part inside the field lies on the crop.
+            begins = [
+                round((edge * 2**level - at) * scale) for edge, at in zip((window.x0, window.y0), corner, strict=True)
+            ]
+            size = [max(1, round(length * 2**level * scale)) for length in (window.width, window.height)]
+            part = Image.fromarray(_read_level(zoom, level, window)).resize((size[0], size[1]), Image.Resampling.BOX)
+            canvas.paste(part, (begins[0], begins[1]))
+        return np.asarray(canvas)
 
     def answer(self, wanted: Crops) -> Answer:
         """Return the crops that can be made, one buffer each, and why the others cannot."""
@@ -96,4 +120,18 @@ class CropStore:
                 made.append(row)
         scale = self.smear.known_scale
         um_per_px = None if scale is None else scale.um_per_px * self.width_px / wanted.side_px
-        return Answer({"crops": made, "failed": failed, "um_per_px": um_per_px}, buffers)
+        told = {"crops": made, "failed": failed, "um_per_px": um_per_px, "width_px": self.width_px}
+        return Answer(told, buffers)
+
+
+def _read_level(zoom: DeepZoom, level: int, window: Window) -> RGB:
+    """Return a window of a level, put together from its tiles."""
+    pixels = np.empty((window.height, window.width, 3), np.uint8)
+    for row in range(window.y0 // TILE_SIDE, -(-window.y1 // TILE_SIDE)):
+        for column in range(window.x0 // TILE_SIDE, -(-window.x1 // TILE_SIDE)):
+            tile = zoom.tile(level, column, row)
+            x, y = column * TILE_SIDE, row * TILE_SIDE
+            shown = Window(x, y, x + tile.shape[1], y + tile.shape[0]).intersect(window)
+            to = Window(shown.x0 - window.x0, shown.y0 - window.y0, shown.x1 - window.x0, shown.y1 - window.y0)
+            pixels[to.slices()] = tile[shown.y0 - y : shown.y1 - y, shown.x0 - x : shown.x1 - x]
+    return pixels

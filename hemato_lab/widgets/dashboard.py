@@ -16,6 +16,7 @@ from hemato_lab.export.writing import EXPORTERS, suffix_of
 from hemato_lab.formats import open_smear
 from hemato_lab.pipeline import analyze
 from hemato_lab.report import RESEARCH_USE_NOTICE
+from hemato_lab.review.decision import checked_reader
 from hemato_lab.widgets.background import Work, unexpected
 from hemato_lab.widgets.comparison_viewer import ComparisonViewer
 from hemato_lab.widgets.dashboard_parts import (
@@ -26,6 +27,7 @@ from hemato_lab.widgets.dashboard_parts import (
     Exporting,
     Messages,
     Opening,
+    Tone,
     on_click,
 )
 from hemato_lab.widgets.smear_review import SmearReview
@@ -59,6 +61,11 @@ def app(folder: str | os.PathLike[str] = ".", *, reader: str = "") -> Dashboard:
     -------
     Dashboard
         Shown by a notebook when it is the last line of a cell. What was made is in its attributes.
+
+    Raises
+    ------
+    ConfigError
+        If the reader's label cannot be used.
     """
     return Dashboard(folder, reader=reader)
 
@@ -66,8 +73,8 @@ def app(folder: str | os.PathLike[str] = ".", *, reader: str = "") -> Dashboard:
 class Dashboard(ipywidgets.VBox):  # type: ignore[misc]
     """Opens, analyses, shows, compares and exports smears.
 
-    What goes wrong is told in one line, never as a traceback. Folders and names of files stand in the dashboard's own
-    fields: a notebook that is saved together with the state of its widgets holds them.
+    What goes wrong is told in one line, never as a traceback. What is typed, listed and said of folders and files
+    travels in messages: a notebook that is saved together with the state of its widgets holds none of it.
 
     Attributes
     ----------
@@ -86,7 +93,7 @@ class Dashboard(ipywidgets.VBox):  # type: ignore[misc]
         self.analysis: Analysis | None = None
         self.review: SmearReview | None = None
         self.comparison: Comparison | None = None
-        self._reader = reader
+        self._reader = checked_reader(reader)
         self.messages = Messages()
         self.opening = Opening(Path(folder))
         self.analysing = Analysing()
@@ -94,7 +101,7 @@ class Dashboard(ipywidgets.VBox):  # type: ignore[misc]
         self.exporting = Exporting(EXPORTERS)
         self.shown = ipywidgets.VBox([])
         self.work = Work(self.analysing.show_progress, self._done, self._failed)
-        self._after: Callable[[Any], None] = self._show_analysis
+        self._after: Callable[[Any], object] = self._show_analysis
         self._state: State = "empty"
         tabs = ipywidgets.Tab([self.shown, self.comparing.box, self.exporting.box], titles=_TABS)
         notice = ipywidgets.HTML(f"<small>{RESEARCH_USE_NOTICE}</small>")
@@ -114,7 +121,7 @@ class Dashboard(ipywidgets.VBox):  # type: ignore[misc]
             (self.opening.open, self._open),
             (self.analysing.analyse, self._analyse),
             (self.analysing.cancel, self.work.stop),
-            (self.comparing.compare, self._compare),
+            (self.comparing.compare, self._compare_readings),
             (self.exporting.write, self._export),
         ):
             on_click(button, partial(self._told, action))
@@ -149,10 +156,10 @@ class Dashboard(ipywidgets.VBox):  # type: ignore[misc]
     def _open(self) -> None:
         chosen = self.opening.chosen()
         if chosen.kind == "results":
-            self._show_analysis(read_analysis(chosen.path))
-            self.messages.say(
-                f"Opened the results in {chosen.path}. They hold no pixels: to see the pictures, analyse the images."
-            )
+            undecidable = self._show_analysis(read_analysis(chosen.path))
+            words = "They hold no pixels: to see the pictures, analyse the images."
+            tone: Tone = "warned" if undecidable else "said"
+            self.messages.say(f"Opened the results in {chosen.path}. {words}{undecidable}", tone)
             return
         um_per_px, rbc_diameter_px = self.opening.scale()
         self.smear = open_smear(chosen.path, um_per_px=um_per_px, rbc_diameter_px=rbc_diameter_px)
@@ -173,7 +180,7 @@ class Dashboard(ipywidgets.VBox):  # type: ignore[misc]
             raise ConfigError("no smear is open", hint="choose a smear and open it")
         return self.smear
 
-    def _start(self, task: Callable[[Progress], Any], after: Callable[[Any], None], name: str) -> None:
+    def _start(self, task: Callable[[Progress], Any], after: Callable[[Any], object], name: str) -> None:
         self._after = after
         self.messages.say(f"Analysing {name} ...")
         self.analysing.show_progress(0, 1)
@@ -191,17 +198,30 @@ class Dashboard(ipywidgets.VBox):  # type: ignore[misc]
         self.messages.say(f"The analysis did not end: {why}", "warned")
         self._set_busy(busy=False)
 
-    def _show_analysis(self, analysis: Analysis) -> None:
+    def _show_analysis(self, analysis: Analysis) -> str:
+        """Show an analysis; return what there is to say where decisions cannot be kept."""
         self.analysis, self.smear, self.comparison = analysis, analysis.smear, None
-        self.review = SmearReview(analysis, reader=self._reader)
-        self.shown.children = (self.review,)
+        undecidable = self._show_review(analysis)
         self.comparing.place.children = ()
         self._set_state("analysed")
         self._suggest_file()
         found = _counted(len(analysis.detections), "candidate cell")
-        self.messages.say(f"Analysed {analysis.smear.name}: {found}.{_skipped(analysis.smear)}")
+        text = f"Analysed {analysis.smear.name}: {found}.{_skipped(analysis.smear)}{undecidable}"
+        self.messages.say(text, "warned" if undecidable else "said")
+        return undecidable
 
-    def _compare(self) -> None:
+    def _show_review(self, analysis: Analysis) -> str:
+        """Show the analysis, to be decided about where this is possible; return why it is not."""
+        try:
+            self.review = SmearReview(analysis, reader=self._reader)
+        except HematoError as error:
+            self.review = None
+            self.shown.children = (SmearViewer(analysis.smear, analysis.detections),)
+            return f" It can be looked at and exported, but nothing can be decided: {error}"
+        self.shown.children = (self.review,)
+        return ""
+
+    def _compare_readings(self) -> None:
         analysis, kind = self._corrected(), self.comparing.kind.value
         if kind == FILE:
             self._show_comparison(compare(analysis, self.comparing.reading()))
@@ -223,15 +243,16 @@ class Dashboard(ipywidgets.VBox):  # type: ignore[misc]
 
     def _corrected(self) -> Analysis:
         """Return the analysis with the decisions so far; without any it is the analysis itself."""
-        if self.review is None:
+        return self._analysed() if self.review is None else self.review.corrected()
+
+    def _analysed(self) -> Analysis:
+        if self.analysis is None:
             raise ConfigError("nothing was analysed yet", hint="open a smear and analyse it")
-        return self.review.corrected()
+        return self.analysis
 
     def _export(self) -> None:
         target = self.exporting.target()
-        if self.analysis is None:
-            raise ConfigError("nothing was analysed yet", hint="open a smear and analyse it")
-        analysis = self._corrected() if self.exporting.corrected.value else self.analysis
+        analysis = self._corrected() if self.exporting.corrected.value else self._analysed()
         if target.parent == self._results_folder():
             _make_folder(target.parent)
         self.messages.say(f"Wrote {write(analysis, target, self.exporting.format.value)}")

@@ -11,6 +11,7 @@ import ipywidgets
 from hemato_lab.detectors import DEFAULT_DETECTOR, DETECTORS
 from hemato_lab.errors import ConfigError
 from hemato_lab.widgets.openable import Openable, openable_in
+from hemato_lab.widgets.unsaved import UnsavedChoice, UnsavedLine, UnsavedText
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -42,8 +43,6 @@ _FORMATS: Final = {
     "dicom": "images and cells (DICOM)",
 }
 """What formats are, for people; one that is not here is called as it is."""
-_COLOURS: Final = {"said": "#1f6f43", "warned": "#d95f02"}
-"""Of the edge beside a message; the words themselves have the colour of the page."""
 
 
 def typed_number(text: str, what: str) -> float | None:
@@ -75,23 +74,26 @@ class Messages:
     """The line that says what happened; screen readers speak it."""
 
     def __init__(self) -> None:
-        self.box = ipywidgets.HTML()
-        self.text = ""
+        self.box = UnsavedLine()
         self.say("Choose a smear and open it.")
+
+    @property
+    def text(self) -> str:
+        """What it says."""
+        return self.box.value
 
     def say(self, text: str, tone: Tone = "said") -> None:
         """Show a text, whatever signs it holds."""
-        self.text = text
-        style = f"border-left: 4px solid {_COLOURS[tone]}; padding: 0.2rem 0.7rem; line-height: 1.4"
-        self.box.value = f'<div role="status" aria-live="polite" style="{style}">{html.escape(text)}</div>'
+        with self.box.hold_trait_notifications():
+            self.box.value, self.box.tone = text, tone
 
 
 class Opening:
     """Where the images are and what is known of their scale."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = _text("Folder or file", str(folder), "a folder, an image, a ZIP or a slide")
-        self.choice = ipywidgets.Dropdown(description="Smear", layout=_WIDE, style=_LABELLED)
+        self.folder = _path("Folder or file", str(folder), "a folder, an image, a ZIP or a slide")
+        self.choice = UnsavedChoice(description="Smear", layout=_WIDE)
         self.um_per_px = _text("Pixel size, µm", "", "unknown", _NARROW)
         self.rbc_diameter_px = _text("Red cell, pixels", "", "estimated", _NARROW)
         self.open = _button("Open", "folder-open", "Open the smear and show it", primary=True)
@@ -114,11 +116,9 @@ class Opening:
             If it is not there.
         """
         self._offered = ()
-        self.choice.options = ()
+        self.choice.offer(())
         self._offered = openable_in(Path(self.folder.value.strip() or "."))
-        self.choice.options = [(one.label, number) for number, one in enumerate(self._offered)]
-        # The list itself chooses nothing once it was empty.
-        self.choice.index = 0 if self._offered else None
+        self.choice.offer([(one.label, number) for number, one in enumerate(self._offered)])
         return len(self._offered)
 
     def chosen(self) -> Openable:
@@ -175,7 +175,7 @@ class Comparing:
         self.kind = ipywidgets.Dropdown(
             description="Compare with", options=[(FILE, FILE), *detectors], layout=_WIDE, style=_LABELLED
         )
-        self.path = _text("Its path", "", "report.json, a folder of results or of annotated images")
+        self.path = _path("Its path", "", "report.json, a folder of results or of annotated images")
         self.compare = _button("Compare", "columns", "Compare the analysis with this reading", primary=True)
         self.place = ipywidgets.VBox([])
         self.kind.observe(self._show_path, "value")
@@ -197,7 +197,7 @@ class Exporting:
     def __init__(self, formats: Iterable[str]) -> None:
         options = [(_FORMATS.get(name, name), name) for name in formats]
         self.format = ipywidgets.Dropdown(description="Format", options=options, layout=_WIDE, style=_LABELLED)
-        self.path = _text("File", "", "name of the file")
+        self.path = _path("File", "", "name of the file")
         self.corrected = ipywidgets.Checkbox(
             value=True, description="with the decisions of the review", indent=False, layout=_WIDE
         )
@@ -236,6 +236,10 @@ def _indented(part: Any) -> Any:
 
 def _row(*parts: Any) -> Any:
     return ipywidgets.Box(parts, layout={"flex_flow": "row wrap", "align_items": "center"})
+
+
+def _path(label: str, value: str, placeholder: str) -> UnsavedText:
+    return UnsavedText(value=value, description=label, placeholder=placeholder, layout=_WIDE)
 
 
 def _text(label: str, value: str, placeholder: str, layout: Any = _WIDE) -> Any:

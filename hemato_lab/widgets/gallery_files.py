@@ -20,8 +20,15 @@ FORMATS: Final = {
     "decisions": "decisions (log)",
 }
 """What each is, for people."""
+FORMATS_OF_A_BLIND_READING: Final = {"decisions": "own decisions (log)"}
+"""All others tell what a model or another reader says."""
 _STEMS: Final = {"json": "report", "html": "report", "pdf": "report", "csv": "cells"}
 _OWN_NAMES: Final = {"training": "reviewed_cells.json", "decisions": "decisions.jsonl"}
+
+
+def formats_of(review: Review) -> dict[str, str]:
+    """Return the files that this reader may have, with what each is: in a blind reading nothing that would end it."""
+    return dict(FORMATS_OF_A_BLIND_READING if review.blind else FORMATS)
 
 
 def file_of(review: Review, file_format: str) -> tuple[str, bytes]:
@@ -31,16 +38,17 @@ def file_of(review: Review, file_format: str) -> tuple[str, bytes]:
     ----------
     review : Review
     file_format : str
-        One of `FORMATS`.
+        One of `formats_of`.
 
     Raises
     ------
     ConfigError
-        If there is no such format, or the analysis cannot be corrected.
+        If there is no such format, it would end a blind reading, or the analysis cannot be corrected.
     """
-    if file_format not in FORMATS:
-        raise ConfigError("there is no such file", hint="use one of " + ", ".join(FORMATS))
-    review.refresh()
+    formats = formats_of(review)
+    if file_format not in formats:
+        problem = "this file would end the blind reading" if file_format in FORMATS else "there is no such file"
+        raise ConfigError(problem, hint="use one of " + ", ".join(formats))
     if file_format in _OWN_NAMES:
         return _OWN_NAMES[file_format], _own_content(review, file_format)
     from hemato_lab.export.writing import render, suffix_of
@@ -55,5 +63,5 @@ def _own_content(review: Review, file_format: str) -> bytes:
     from hemato_lab.review.training import training_set
 
     if file_format == "decisions":
-        return log_bytes(review.log.decisions, review.log.study_id)
+        return log_bytes(review.own_decisions if review.blind else review.log.decisions, review.log.study_id)
     return training_set(review.analysis, review.log)

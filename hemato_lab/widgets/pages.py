@@ -16,6 +16,7 @@ from hemato_lab.widgets.crops import CropStore
 from hemato_lab.widgets.css import stylesheet
 from hemato_lab.widgets.esm import bundle
 from hemato_lab.widgets.page_pictures import stored_picture
+from hemato_lab.widgets.texts import readable
 from hemato_lab.widgets.tiles import TileStore
 
 if TYPE_CHECKING:
@@ -230,14 +231,14 @@ def render_page(
     """
     style = stylesheet() + _page_style()
     return _template().render(
-        title=title,
+        title=readable(title),
         keys=keys,
         document=_as_text(document),
         script=_inert("script", script),
         style=_inert("style", style),
         policy=policy.format(script=_hash_of(script), style=_hash_of(style)),
-        remarks=remarks,
-        words=words,
+        remarks=readable(list(remarks)),
+        words=readable(words),
         notice=RESEARCH_USE_NOTICE,
         version=__version__,
     )

@@ -16,6 +16,7 @@ from hemato_lab.widgets.base import SmearWidget
 from hemato_lab.widgets.cards import CardStore
 from hemato_lab.widgets.cells import classes_of, encode_cells, lineages_of
 from hemato_lab.widgets.crops import CropStore
+from hemato_lab.widgets.settings import FiniteFloat, checked_viewport
 from hemato_lab.widgets.tiles import TileStore
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class SmearViewer(SmearWidget):
     density : str
         One of `DENSITIES`: none, a smooth map, or counts in squares.
     density_of : list of str
-        Names that the map counts; empty stands for all red cells.
+        Names that the map counts; empty stands for all red cells, or for all cells where none has a red cell's name.
     bandwidth_um : float
         Standard deviation of the smooth map's Gaussian.
     minimum_score : float
@@ -83,6 +84,12 @@ class SmearViewer(SmearWidget):
     """
 
     ENTRY = "smear_viewer.js"
+    SET_BY_READERS = frozenset(
+        {
+            "arrangement", "viewport", "hidden", "marks", "density", "density_of", "bandwidth_um", "minimum_score",
+            "selected",
+        }
+    )  # fmt: skip
 
     cells = traitlets.Bytes().tag(sync=True)
     names = traitlets.List(traitlets.Unicode()).tag(sync=True)
@@ -98,8 +105,8 @@ class SmearViewer(SmearWidget):
     marks = traitlets.Enum(MARKS, "circle").tag(sync=True)
     density = traitlets.Enum(DENSITIES, "none").tag(sync=True)
     density_of = traitlets.List(traitlets.Unicode()).tag(sync=True)
-    bandwidth_um = traitlets.Float(BANDWIDTH_UM, min=0.1, max=1000.0).tag(sync=True)
-    minimum_score = traitlets.Float(0.0, min=0.0, max=1.0).tag(sync=True)
+    bandwidth_um = FiniteFloat(BANDWIDTH_UM, min=0.1, max=1000.0).tag(sync=True)
+    minimum_score = FiniteFloat(0.0, min=0.0, max=1.0).tag(sync=True)
     selected = traitlets.List(traitlets.Int()).tag(sync=True)
     decided = traitlets.Bytes().tag(sync=True)
     decided_names = traitlets.Bytes().tag(sync=True)
@@ -155,6 +162,10 @@ class SmearViewer(SmearWidget):
         if rows and not (min(rows) >= 0 and max(rows) < len(self._detections)):
             raise traitlets.TraitError(f"selected holds rows of the table, 0 to {len(self._detections) - 1}")
         return rows
+
+    @traitlets.validate("viewport")
+    def _check_viewport(self, proposal: dict[str, Any]) -> list[float]:
+        return checked_viewport(proposal["value"], len(self._smear))
 
     @traitlets.observe("names")
     def _know_names(self, change: dict[str, Any]) -> None:

@@ -35,7 +35,7 @@ NAMED_ROLES: Final = {
 }
 """Roles that say nothing without a name (WAI-ARIA 1.2)."""
 
-CONTRASTS: Final = """() => {
+CONTRASTS: Final = """(root) => {
   const numbers = (text) => (text.match(/[\\d.]+/g) ?? []).map(Number);
   const parse = (text) => {
     const [r, g, b, a = 1] = numbers(text);
@@ -54,7 +54,7 @@ CONTRASTS: Final = """() => {
     return above.reduce((below, colour) => over(colour, below), canvas);
   };
   const found = [];
-  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const walker = document.createTreeWalker(document.querySelector(root), NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {
     const text = walker.currentNode.textContent.trim();
     const element = walker.currentNode.parentElement;
@@ -122,9 +122,9 @@ def nameless(page: Page) -> list[str]:
     return [one.role for one in spoken(page) if one.role in NAMED_ROLES and not one.name] + ["group"] * groups
 
 
-def too_faint(page: Page) -> list[str]:
-    """Texts whose contrast is below WCAG 2.2 AA (4.5, or 3 for large type)."""
-    found = page.evaluate(CONTRASTS)
+def too_faint(page: Page, root: str = "body") -> list[str]:
+    """Texts below an element whose contrast is below WCAG 2.2 AA (4.5, or 3 for large type)."""
+    found = page.evaluate(CONTRASTS, root)
     assert len(found) > 5
     return [f"{one['text']}: {one['ratio']:.2f}" for one in found if one["ratio"] < one["needed"]]
 

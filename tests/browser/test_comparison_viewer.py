@@ -71,6 +71,7 @@ def heading(page: Page) -> str:
 def test_what_differs_is_drawn_switched_and_stepped_through(page: Page, viewer: ComparisonViewer) -> None:
     PlainPage(page, viewer)
     page.get_by_text("here <b> and there compared").wait_for()
+    assert page.get_by_role("region", name="Comparison of two readings of a smear").count() == 1
     assert page.locator(".state-switch").all_inner_texts() == [
         "in both\n3",
         "called differently\n1",

@@ -12,6 +12,7 @@ import hemato_lab as hl
 from hemato_lab.resources import shipped
 from hemato_lab.review import DecisionLog, Review
 from hemato_lab.widgets.cell_gallery import CellGallery
+from hemato_lab.widgets.crops import WIDTH_IN_RED_CELLS
 from tests.browser.plain_page import PlainPage
 
 if TYPE_CHECKING:
@@ -95,6 +96,49 @@ def test_several_cells_are_picked_by_mouse_and_range_and_a_name_is_clicked(page:
     assert "plasma cell" in gallery.review.names
     page.get_by_label("only undecided").check()
     page.wait_for_function("document.querySelectorAll('.gallery-cell:not([data-state=open])').length === 0")
+
+
+def test_boxes_are_ticked_by_key_and_decided_cells_leave_a_list_of_undecided_ones(page: Page, gallery: CellGallery):
+    plain = opened(page, gallery)
+    box = page.get_by_label("only undecided")
+    box.focus()
+    page.keyboard.press("r")
+    page.keyboard.press(" ")
+    page.wait_for_function("document.querySelector('input:focus')?.checked")
+    assert not any(states(gallery)), "a letter on a box decides nothing"
+    assert plain.model_value("selected") == []
+    page.locator(".gallery-grid").focus()
+    page.keyboard.press("r")
+    page.keyboard.press("r")
+    page.wait_for_function(f"document.querySelector('{WORDS}').textContent.startsWith('2 of')")
+    page.wait_for_function(f"document.querySelector('.gallery-cell').ariaSetSize === '{len(states(gallery)) - 2}'")
+    assert page.locator(".gallery-cell:not([data-state=open])").count() == 0
+    page.keyboard.press("u")
+    page.wait_for_function(f"document.querySelector('.gallery-cell').ariaSetSize === '{len(states(gallery)) - 1}'")
+    page.get_by_text("by name").click()
+    page.keyboard.press("Home")
+    page.keyboard.press("Shift+X")
+    picked = [str(gallery.detections["name"][row]) for row in plain.model_value("selected")]
+    open_cells = [name for name, state in zip(gallery.detections["name"], states(gallery), strict=True) if not state]
+    assert set(picked) == {picked[0]}
+    assert len(picked) == open_cells.count(picked[0]), "after a click on a box the keys are about cells"
+
+
+def test_the_close_up_rings_the_cell_and_tells_what_was_just_decided(page: Page, gallery: CellGallery):
+    opened(page, gallery)
+    ring = page.locator(".gallery-ring")
+    ring.wait_for()
+    plain_width = page.locator(".gallery-closeup img").bounding_box()["width"]
+    row = int(np.argmin(gallery.detections["score"]))
+    scale = gallery.smear.known_scale
+    expected = 1.2 * 2 * gallery.detections["radius"][row] / (WIDTH_IN_RED_CELLS * scale.rbc_diameter_px)
+    assert ring.bounding_box()["width"] / plain_width == pytest.approx(expected, abs=0.02)
+    for _ in range(2):
+        page.keyboard.press("End")
+        page.keyboard.press("r")
+        page.locator(".gallery-card").filter(has_text="decision").wait_for()
+        page.keyboard.press("u")
+        page.wait_for_function("!document.querySelector('.gallery-card').textContent.includes('decision')")
 
 
 def test_what_is_decided_is_said_and_what_cannot_be_kept_too(page: Page, gallery: CellGallery, monkeypatch):

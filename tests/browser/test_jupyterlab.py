@@ -13,6 +13,7 @@ from hemato_lab.report import RESEARCH_USE_NOTICE
 from hemato_lab.resources import shipped
 from tests.browser.chromium import watched_page
 from tests.browser.jupyterlab import TOLERATED, running_lab
+from tests.browser.reading_pages import too_faint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,3 +123,23 @@ def test_a_pathologists_decisions_outlive_the_kernel_and_leave_as_a_report(lab: 
         tab.locator(".jp-OutputArea").get_by_role("button", name="save").click()
     saved = json.loads(download.value.path().read_text(encoding="utf-8"))
     assert saved.get("results", saved)["hemato_lab"]["review"]["decisions"] == counted
+
+
+TWICE = f"""import hemato_lab as hl
+review = hl.view(hl.analyze({PATIENT!r}, detector="classical"), decisions="log.jsonl")
+review.viewer"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+def test_a_widget_that_is_shown_twice_is_one_and_readable_in_every_theme(lab: Lab, tab: Page, theme: str) -> None:
+    notebook = lab.open(tab, TWICE, "review.viewer", "review.gallery", name="twice.ipynb")
+    tab.evaluate("theme => window.jupyterapp.commands.execute('apputils:change-theme', { theme })", theme)
+    notebook.run_all(timeout_s=120)
+    tab.get_by_text(re.compile(r"\d+ of \d+ cells decided")).first.wait_for()
+    notebook.ask("review.viewer.selected = [3]")
+    for cell in (0, 1):
+        notebook.output(cell).get_by_text("selected:").wait_for(state="attached")
+        assert too_faint(tab, f".jp-Notebook-cell:nth-of-type({cell + 1}) .hemato-lab") == []
+    assert too_faint(tab, ".hemato-lab.gallery") == []
+    tab.screenshot(path=str(lab.folder / f"{theme}.png"))

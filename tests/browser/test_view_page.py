@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["analysis"]
 
-REFUSED = r"error: Failed to load resource: net::ERR_CONNECTION_REFUSED"
+REFUSED = r"error: Failed to load resource: net::ERR_(CONNECTION_(REFUSED|RESET|CLOSED)|EMPTY_RESPONSE)"
 
 
 @pytest.fixture

@@ -83,6 +83,33 @@ def test_pages_of_other_sizes_without_a_pyramid_are_fields(tmp_path: Path, photo
     assert [(field.height, field.width) for field in open_smear(path).fields] == [(40, 50), (50, 40), (44, 48)]
 
 
+@pytest.mark.parametrize("tiled", [{}, {"tile": (64, 64)}], ids=["strips", "tiles"])
+def test_a_smaller_page_that_shows_something_else_is_a_field(tiled: dict[str, Any], tmp_path: Path) -> None:
+    # Its sides have the ratio of a copy, and neither page is marked.
+    first, second = (np.full((height, height * 4 // 3, 3), 230, np.uint8) for height in (600, 300))
+    first[50:150, 50:150] = (200, 0, 0)
+    second[150:250, 150:250] = (0, 0, 200)
+    path = tmp_path / "two.tif"
+    with tifffile.TiffWriter(path) as file:
+        for page in (first, second):
+            file.write(page, photometric="rgb", **tiled)
+    fields = open_smear(path).fields
+    assert [len(field.levels) for field in fields] == [0, 0]
+    for field, page in zip(fields, (first, second), strict=True):
+        np.testing.assert_array_equal(field.read(), page)
+
+
+def test_a_smaller_page_beside_several_fields_is_none_if_it_shows_one_of_them(tmp_path: Path, photo: Any) -> None:
+    pages = [photo(160, 240, seed=seed) for seed in (1, 2)]
+    other = np.ascontiguousarray(pages[0][::-2, ::-2])
+    for name, smaller, count in (("copy", pages[1][::2, ::2], 2), ("other", other, 3)):
+        path = tmp_path / f"{name}.tif"
+        with tifffile.TiffWriter(path) as file:
+            for page in (*pages, smaller):
+                file.write(page, photometric="rgb")
+        assert len(open_smear(path).fields) == count, name
+
+
 def test_levels_have_the_same_shape() -> None:
     assert is_level_of((500, 300), (1000, 601))
     assert is_level_of((62, 37), (1000, 601))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hemato_lab.formats.deep_zoom import DeepZoom
+from hemato_lab.report import RESEARCH_USE_NOTICE
 from tests.analysed import plain_field
 from tests.widgets.javascript import run_javascript
 
@@ -77,6 +78,91 @@ def test_levels_are_those_of_python(size: tuple[int, int]):
     )
     expected = DeepZoom(plain_field("one", *size)).levels if max(size) < 5000 else range(9)
     assert levels == len(expected)
+
+
+# Timers that run when the test says so, on a clock of its own.
+CLOCK = """let clock = 0; const timers = new Map(); let lastTimer = 0;
+globalThis.setTimeout = (act, ms = 0) => { timers.set(++lastTimer, { at: clock + ms, act }); return lastTimer; };
+globalThis.clearTimeout = (timer) => timers.delete(timer);
+performance.now = () => clock;
+const soon = () => new Promise((resolve) => setImmediate(resolve));
+const pass = async (ms) => {
+  for (const end = clock + ms; clock < end; ) {
+    const due = [...timers].filter(([, { at }]) => at <= end).sort(([, one], [, other]) => one.at - other.at)[0];
+    clock = due ? due[1].at : end;
+    if (due) { timers.delete(due[0]); due[1].act(); }
+    await soon();
+  }
+};
+"""
+
+
+def test_a_decision_is_waited_for_and_its_late_answer_taken():
+    answer = run_javascript(
+        "ask from transport",
+        MODEL
+        + CLOCK
+        + """const told = []; const outcome = {};
+        for (const kind of ["decide", "undo", "redo", "export", "card"]) {
+          ask(model, kind, {}, () => told.push(kind)).then(
+            ({ content }) => { outcome[kind] = content.said; },
+            (error) => { outcome[kind] = [error.message, error.isLate]; });
+        }
+        await pass(4000); const early = told.length; await pass(3600000); const atHour = { ...outcome };
+        for (const { kind, request } of sent) answer({ kind, request, said: "kept" });
+        await soon(); await soon();
+        return { early, told, atHour, outcome, timers: timers.size };""",
+    )
+    assert answer["early"] == 0
+    assert answer["told"] == ["decide", "undo", "redo", "export", "card"]
+    gave_up = ["no answer: is Python still running?", True]
+    assert answer["atHour"] == {"card": gave_up}
+    assert answer["outcome"] == {**dict.fromkeys(["decide", "undo", "redo", "export"], "kept"), "card": gave_up}
+    assert answer["timers"] == 0
+
+
+def test_a_question_that_cannot_be_sent_fails_at_once():
+    answer = run_javascript(
+        "ask from transport",
+        MODEL
+        + CLOCK
+        + """model.send = () => { throw new Error("the comm is closed"); };
+        const [one] = await Promise.allSettled([ask(model, "decide")]);
+        return [one.reason.message, one.reason.isLate, timers.size];""",
+    )
+    assert answer == ["the comm is closed", False, 0]
+
+
+def test_a_view_asks_how_to_begin_until_it_is_told_or_closes():
+    answer = run_javascript(
+        "askHello from transport",
+        MODEL
+        + CLOCK
+        + """const said = []; let isOver = false; let hello;
+        askHello(model, (text) => said.push(text), () => isOver).then((content) => { hello = content; });
+        await pass(70000); const asked = sent.length;
+        answer({ kind: "problem", request: sent[1].request, text: "Failed to fetch" }); await soon(); await pass(4000);
+        answer({ kind: "hello", request: sent[2].request, title: "a smear" }); await soon(); await soon();
+        let other; const before = sent.length;
+        askHello(model, () => said.push("of another"), () => isOver).then((content) => { other = content; });
+        isOver = true; await pass(200000);
+        return { said, asked, hello: hello.title, other, more: sent.length - before };""",
+    )
+    assert answer["asked"] == 2
+    # After 5 s, when 60 s have passed, and 5 s after it was asked again.
+    assert [text.split(",")[0] for text in answer["said"]] == [*["waiting for Python"] * 3, "Failed to fetch"]
+    assert answer["hello"] == "a smear"
+    assert answer["other"] is None
+    assert answer["more"] == 1
+
+
+def test_the_research_use_notice_needs_no_answer():
+    text = run_javascript(
+        "makeNotice from controls",
+        """globalThis.document = { createElement: () => ({ append() {}, setAttribute() {} }) };
+        return makeNotice().textContent;""",
+    )
+    assert text == RESEARCH_USE_NOTICE
 
 
 STORE = (

@@ -173,6 +173,47 @@ def test_a_blind_reading_tells_no_browser_what_was_found(sampled: Analysis, tmp_
     ] == ["decision", "renamed as RBC by second"]
 
 
+def test_a_blind_reader_gets_no_file_that_says_what_others_found(sampled: Analysis, tmp_path: Path):
+    CellGallery(sampled, tmp_path / "d.jsonl", reader="first").decide([1, 2], "reclassify", "target cell")
+    blind = CellGallery(sampled, tmp_path / "d.jsonl", reader="second", blind=True)
+    blind.decide([3], "reclassify", "blast")
+    blind.decide([4], "reject")
+    blind.undo()
+    assert [key for key, _ in ask(blind, "hello")["formats"]] == ["decisions"]
+    for file_format in FORMATS.keys() - {"decisions"}:
+        refused = ask(blind, "export", format=file_format)
+        assert (refused["kind"], "blind" in refused["text"]) == ("problem", True)
+    (content,) = blind.answer({"kind": "export", "request": "r", "format": "decisions"}).buffers
+    lines = [json.loads(line) for line in content.splitlines()[1:]]
+    assert [(one["reader"], one["action"]) for one in lines] == [
+        ("second", "reclassify"),
+        ("second", "reject"),
+        ("second", "withdraw"),
+    ]
+    assert {(one["name"], one["score"]) for one in lines} == {("cell", None)}
+    copy = DecisionLog.of_smear(sampled.smear, tmp_path / "copy")
+    assert copy.take_in(content) == 3
+    again = Review(sampled, copy, reader="second", blind=True)
+    assert again.states.tolist() == blind.review.states.tolist()
+
+
+@pytest.mark.parametrize("file_format", ["csv", "training", "decisions"])
+def test_what_others_decided_is_shown_as_soon_as_a_file_holds_it(
+    gallery: CellGallery, sampled: Analysis, file_format: str
+):
+    CellGallery(sampled, gallery.review.log.path).decide([0, 1, 2], "reject")
+    assert ask(gallery, "export", format=file_format)["done"] == 1
+    assert np.frombuffer(gallery.decided, np.uint8)[:4].tolist() == [2, 2, 2, 0]
+    assert gallery.progress["decided"] == 3
+
+
+def test_a_review_that_was_refreshed_elsewhere_is_shown_with_the_next_refresh(gallery: CellGallery, sampled: Analysis):
+    CellGallery(sampled, gallery.review.log.path).decide([0], "reject")
+    assert gallery.review.refresh()
+    gallery.refresh()
+    assert gallery.progress["decided"] == 1
+
+
 def test_cards_tell_what_was_decided(gallery: CellGallery):
     assert not [line for line in ask(gallery, "card", row=4)["lines"] if line[0] == "decision"]
     gallery.decide([4], "reject")

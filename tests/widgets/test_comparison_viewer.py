@@ -142,6 +142,23 @@ def test_pixels_come_from_either_analysis_or_from_a_smear(analysis: Analysis) ->
     assert [field["has_pixels"] for field in given.fields] == [True, True]
 
 
+def test_the_scale_is_that_of_the_pixels_shown_and_unknown_where_they_differ(analysis: Analysis) -> None:  # noqa: F811
+    one = with_file_ids(analysis)
+    of_reports = compare(one.report, one.report, labels=("a", "b"), rbc_diameter_px=100)
+    fields = tuple(replace(field, um_per_px=0.2) for field in one.smear.fields)
+    by_files = replace(one.smear, scale=None, fields=fields)
+    assert ComparisonViewer(of_reports, smear=by_files).um_per_px == 0.2
+    apart = replace(by_files, fields=(fields[0], replace(fields[1], um_per_px=0.3)))
+    assert ComparisonViewer(of_reports, smear=apart).um_per_px is None
+
+    # The second image is of another smear, which has another scale.
+    half = replace(by_files, fields=fields[:1])
+    of_analyses = compare(one, one, labels=("a", "b"))
+    assert ComparisonViewer(of_analyses, smear=half).um_per_px is None
+    alike = replace(half, scale=one.smear.scale)
+    assert ComparisonViewer(of_analyses, smear=alike).um_per_px == pytest.approx(0.075)
+
+
 def test_a_comparison_with_itself_has_nothing_to_step_through(same: Comparison) -> None:  # noqa: F811
     viewer = ComparisonViewer(same)
     assert viewer.differing() == []

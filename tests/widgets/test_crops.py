@@ -10,6 +10,7 @@ from PIL import Image
 
 from hemato_lab.detections import Detections
 from hemato_lab.smear import ArraySource, Field, Scale, Smear
+from hemato_lab.widgets import crops
 from hemato_lab.widgets.crops import BEYOND, CropStore
 from hemato_lab.widgets.messages import Crops
 from tests.analysed import cells
@@ -88,3 +89,22 @@ def test_rows_that_are_not_there_are_told() -> None:
     assert answer.content["failed"] == [[5, "there is no cell 5"]]
     assert len(answer.buffers) == 1
     assert store_of([], disc_field(1, 1, 1)).answer(Crops((0,), 64)).content["crops"] == []
+
+
+def test_crops_larger_than_what_is_read_show_the_same_from_coarser_levels(monkeypatch) -> None:
+    rng = np.random.default_rng(8)
+    blocks = np.kron(rng.integers(0, 255, (8, 12, 3)), np.ones((25, 25, 1))).astype(np.uint8)
+    field = Field("blocks", ArraySource(blocks), "sha224-i-" + "7" * 56)
+    store = store_of([(0, "RBC", 90.0, 40.0, 70.0)], field, scaled=False)
+    near = decoded(store.jpeg(0, 44))
+    monkeypatch.setattr(crops, "LARGEST_READ_PX", 100)
+    far = decoded(store.jpeg(0, 44))
+    assert np.array_equal(near[:, 0].round(-1) == 130, far[:, 0].round(-1) == 130)
+    assert np.corrcoef(near.ravel(), far.ravel())[0, 1] > 0.93
+
+
+def test_no_radius_needs_more_memory_than_the_field() -> None:
+    store = store_of([(0, "RBC", 150.0, 100.0, 2e5)], disc_field(150, 100, 20), scaled=False)
+    crop = decoded(store.jpeg(0, 64))
+    assert crop.shape == (64, 64, 3)
+    assert np.count_nonzero(np.abs(crop - BEYOND).max(axis=2) < 12) > 4000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 import pytest
 from IPython.core.formatters import DisplayFormatter
+from ipywidgets.embed import dependency_state
 
 import hemato_lab as hl
-from hemato_lab.errors import ConfigError
+from hemato_lab.errors import ConfigError, DecisionLogError
 from hemato_lab.export import write
 from hemato_lab.report import RESEARCH_USE_NOTICE, Report
 from hemato_lab.resources import shipped
 from hemato_lab.widgets import dashboard as dashboard_module
-from hemato_lab.widgets.dashboard_parts import FILE, Messages, typed_number
+from hemato_lab.widgets.dashboard_parts import FILE, typed_number
+from hemato_lab.widgets.unsaved import UnsavedChoice, UnsavedText, _receive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -170,7 +173,15 @@ def test_controls_are_labelled_and_the_notice_is_there(board: Dashboard) -> None
             yield from below(child)
 
     parts = list(below(board))
-    inputs = (ipywidgets.Text, ipywidgets.Dropdown, ipywidgets.Button, ipywidgets.Checkbox, ipywidgets.IntProgress)
+    inputs = (
+        ipywidgets.Text,
+        UnsavedText,
+        UnsavedChoice,
+        ipywidgets.Dropdown,
+        ipywidgets.Button,
+        ipywidgets.Checkbox,
+        ipywidgets.IntProgress,
+    )
     assert all(one.description for one in parts if isinstance(one, inputs))
     assert any(RESEARCH_USE_NOTICE in one.value for one in parts if isinstance(one, ipywidgets.HTML))
 
@@ -181,11 +192,48 @@ def test_a_notebook_keeps_no_names_in_its_text(board: Dashboard, folder: Path) -
     assert folder.name not in str(data)
 
 
-def test_messages_are_inert() -> None:
-    messages = Messages()
-    messages.say("<img src=x onerror=alert(1)>")
-    assert "<img" not in messages.box.value
-    assert 'role="status"' in messages.box.value
+def test_the_saved_state_of_its_widgets_holds_no_name(board: Dashboard, folder: Path) -> None:
+    analysed(board)
+    board.comparing.path.value = str(folder / "another.json")
+    pressed(board, board.comparing.compare)
+    saved = json.dumps(dependency_state([board]), default=str)
+    assert "Analyse" in saved
+    for name in (folder.name, str(folder.parent), "field.jpg", "field_01", "another.json"):
+        assert name not in saved, name
+
+
+def test_fields_take_what_is_entered_and_nothing_else() -> None:
+    told: list[Any] = []
+    text, choice = UnsavedText(value="a"), UnsavedChoice()
+    text.send = choice.send = told.append
+    choice.offer([("one", 1), ("two", 2)])
+    for content in ({"kind": "enter", "value": "b"}, {"kind": "enter", "value": 3}, {"kind": "hello"}, None, []):
+        _receive(text, content, [])
+    for index in (1, 2, -1, True, "0", None):
+        _receive(choice, {"kind": "enter", "index": index}, [])
+    assert (text.value, choice.index, choice.value) == ("b", 1, 2)
+    assert told[-1] == {"kind": "content", "options": ["one", "two"], "index": 1}
+    text.set_state({"description": "other", "value": "c"})
+    assert (text.description, text.value) == ("", "b")
+
+
+def test_without_a_log_the_analysis_is_shown_and_exported(board: Dashboard, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise DecisionLogError("is locked", subject="decisions.jsonl")
+
+    monkeypatch.setattr(dashboard_module, "SmearReview", fail)
+    pressed(board, board.opening.open)
+    message = pressed(board, board.analysing.analyse)
+    assert message.startswith("Analysed field_01.jpg")
+    assert "nothing can be decided: decisions.jsonl: is locked" in message
+    assert type(board.shown.children[0]).__name__ == "SmearViewer"
+    board.exporting.format.value = "json"
+    assert pressed(board, board.exporting.write).startswith("Wrote")
+
+
+def test_a_label_that_cannot_be_kept_is_refused_before_any_work(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="label"):
+        hl.app(tmp_path, reader="x" * 500)
 
 
 @pytest.mark.parametrize(("text", "value"), [("0,12", 0.12), (" 0.12 ", 0.12), ("", None), ("75", 75.0)])

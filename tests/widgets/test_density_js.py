@@ -94,3 +94,98 @@ def test_the_normal_distribution_is_that_of_scipy():
     z = np.concatenate([np.linspace(-9, 9, 400), [0.0, -40.0, 40.0]])
     found = run_javascript("normalBelow from density", "return given.z.map(normalBelow);", z=z.tolist())
     np.testing.assert_allclose(found, ndtr(z), atol=3e-15)
+
+
+@pytest.mark.parametrize("function", ["smoothDensity", "squareDensity"])
+@pytest.mark.parametrize("size", [(20_000, 15_000), (300_000, 20)])
+def test_no_width_makes_a_map_that_a_browser_cannot_hold(function: str, size: tuple[int, int]):
+    """With the least width that the trait allows: the map is coarser and says so, and loses no cell."""
+    x, y = points(7, 50, *size)
+    found = run_javascript(
+        f"{function} from density",
+        f"""const map = {function}(given.x, given.y, given.field, 0.1, 0.1, 200000);
+        const {{ perMm2, ...rest }} = map;
+        const usual = {function}([1], [1], {{ width: 300, height: 200 }}, 0.1, 15).widthUm;
+        return {{ ...rest, usual, total: perMm2.reduce((sum, one) => sum + one, 0) }};""",
+        x=x.tolist(),
+        y=y.tolist(),
+        field={"width": size[0], "height": size[1]},
+    )
+    assert found["columns"] * found["rows"] <= 210_000
+    assert max(found["columns"], found["rows"]) <= 8192
+    assert found["widthUm"] == pytest.approx(found["stepPx"] * 0.1)
+    assert found["usual"] == pytest.approx(15 if function == "smoothDensity" else 30)
+    # Cells at an edge weigh more, as part of their Gaussian lies beyond it.
+    cell_mm2 = (found["stepPx"] * 0.1e-3) ** 2
+    assert found["total"] * cell_mm2 >= 50 * (1 - 1e-6)
+
+
+LAYER = """globalThis.document = { createElement: () => ({ getContext: () => given.isFull
+    ? { createImageData() { throw new RangeError("Out of memory at ImageData creation"); } }
+    : { putImageData() {}, createImageData: (width, height) => ({ data: new Uint8ClampedArray(width * height * 4) }) }
+}) };
+const field = { width: 400, height: 300 };
+const world = { fields: [field], places: [{ x: 0, y: 0 }], shown: () => [0], seenBy: () => [0] };
+const camera = { zoom: 1, toScreenX: (x) => x, toScreenY: (y) => y };
+const drawn = []; const context = { save() {}, restore() {}, drawImage: (...given) => drawn.push(given) };
+const layer = new HeatLayer();
+const choose = (bandwidthUm) => layer.choose({ method: given.method, umPerPx: 0.1, bandwidthUm,
+  cellsOf: () => ({ x: [10, 20], y: [10, 20] }) });
+"""
+
+
+def test_a_map_that_cannot_be_made_is_said_once_and_a_new_choice_tries_again():
+    answer = run_javascript(
+        "HeatLayer from heat_layer",
+        LAYER
+        + """choose(5); layer.draw({ context, camera, world }); const said = layer.problem;
+        layer.draw({ context, camera, world }); const again = layer.problem; const isDrawn = layer.isDrawn;
+        given.isFull = false; choose(6); layer.draw({ context, camera, world });
+        return { said, again, isDrawn, then: layer.problem, drawn: drawn.length };""",
+        isFull=True,
+        method="kernel",
+    )
+    told = "no heat map: Out of memory at ImageData creation"
+    assert answer == {"said": told, "again": told, "isDrawn": False, "then": "", "drawn": 1}
+
+
+@pytest.mark.parametrize(("method", "factor"), [("kernel", 1), ("grid", 2)])
+def test_the_width_of_the_legend_is_the_one_used(method: str, factor: int):
+    answer = run_javascript(
+        "HeatLayer from heat_layer",
+        LAYER
+        + """choose(5); layer.draw({ context, camera, world }); const usual = [layer.widthUm, layer.isCoarser];
+        Object.assign(field, { width: 20000, height: 15000 }); choose(0.1);
+        layer.draw({ context, camera, world }); return { usual, large: [layer.widthUm, layer.isCoarser] };""",
+        isFull=False,
+        method=method,
+    )
+    assert answer["usual"] == [pytest.approx(5 * factor), False]
+    assert answer["large"][0] == pytest.approx((20_000 * 15_000 / 3e6) ** 0.5 * 0.1)
+    assert answer["large"][1]
+
+
+@pytest.mark.parametrize(
+    ("names", "classes", "chosen", "expected"),
+    [
+        (["normal RBC", "neutrophil"], ["RBC", "WBC"], [], ("red cells", "", [True, False])),
+        (["normal RBC", "neutrophil"], ["RBC", "WBC"], ["neutrophil"], ("neutrophil", "", [False, True])),
+        (["cell"], [""], [], ("cells", "", [True])),
+        # Blind: a name that the reader gives is no name under which the machine found a cell.
+        (["cell", "target cell"], ["", "RBC"], [], ("cells", "", [True, True])),
+        (["normal RBC"], ["RBC"], ["a", "b"], ("", "no cell is called a or b", [False])),
+        ([], [], [], ("cells", "no cells are listed", [])),
+    ],
+)
+def test_red_cells_are_counted_where_there_are_red_cells(names, classes, chosen, expected):
+    found = run_javascript(
+        "countedCells from heat_counting",
+        """const traits = { names: given.names, classes: given.classes, density_of: given.chosen };
+        const name = Float32Array.from(given.found);
+        return countedCells({ length: name.length, name }, { get: (trait) => traits[trait] });""",
+        names=names,
+        classes=classes,
+        chosen=chosen,
+        found=[0, 0] if "cell" in names else list(range(len(names))),
+    )
+    assert (found["what"], found["why"], found["wanted"]) == expected

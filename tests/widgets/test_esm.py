@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NODE = shutil.which("node")
-ENTRIES = ("smear_viewer.js", "cell_gallery.js", "comparison_viewer.js")
+ENTRIES = ("smear_viewer.js", "cell_gallery.js", "comparison_viewer.js", "unsaved_field.js")
 
 
 @pytest.fixture

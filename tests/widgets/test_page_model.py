@@ -131,20 +131,42 @@ def test_questions_are_answered_with_buffers_and_news_of_others(tmp_path):
     }
 
 
-def test_a_save_that_fails_is_told_and_later_ones_still_go(tmp_path):
-    program = """
+FAILING = """
     const save = transport.save;
-    transport.save = async () => { throw new Error("gone"); };
-    model.on("problem", (error) => heard.push(error.message));
+    const fail = (isRefusal) => async () => { throw Object.assign(new Error("gone"), { isRefusal }); };
+    model.on("problem", (error) => heard.push(error?.message ?? ""));
+"""
+
+
+def test_a_save_without_an_answer_is_told_and_sent_again(tmp_path):
+    program = """
+    transport.save = fail(false);
     model.set("count", 2);
     model.save_changes();
     await turn();
     transport.save = save;
-    model.set("count", 3);
+    deliverMessages(models, [{ widget: "one", kind: "state", state: { count: 1 } }]);
+    await new Promise((resolve) => setTimeout(resolve, 600));
+    release();
+    await turn();
+    console.log(JSON.stringify({ heard, told, count: model.get("count") }));
+    """
+    expected = {"heard": ["gone", ""], "told": [["one", {"count": 2}]], "count": 2}
+    assert run(FAILING + program, tmp_path) == expected
+
+
+def test_a_save_that_is_refused_is_told_and_later_ones_still_go(tmp_path):
+    program = """
+    transport.save = fail(true);
+    model.set("count", 2);
+    model.save_changes();
+    await turn();
+    transport.save = save;
+    model.set("list", [3]);
     model.save_changes();
     console.log(JSON.stringify({ heard, told }));
     """
-    assert run(program, tmp_path) == {"heard": ["gone"], "told": [["one", {"count": 3}]]}
+    assert run(FAILING + program, tmp_path) == {"heard": ["gone"], "told": [["one", {"list": [3]}]]}
 
 
 def test_linked_models_follow_each_other_and_one_way_links_one_way(tmp_path):

@@ -119,6 +119,12 @@ def test_texts_from_outside_are_inert(hostile: Comparison) -> None:  # noqa: F81
     assert document_of(viewer.to_html())["widgets"][0]["hello"]["title"] == payload
 
 
+def test_names_that_are_no_utf_8_can_be_written() -> None:
+    smear = Smear("Gro\udcdf", (plain_field("\udcff.png", 300, 200),))
+    page = static_page([SmearViewer(smear)], remarks=["about \udcff"])
+    assert "Gro\N{REPLACEMENT CHARACTER}" in page.encode("utf-8").decode("utf-8")
+
+
 def test_a_comparison_holds_its_tables(different: Comparison) -> None:  # noqa: F811
     document = document_of(ComparisonViewer(different).to_html())
     (widget,) = document["widgets"]

@@ -29,10 +29,27 @@ def decoded(content: bytes) -> np.ndarray:
 def test_a_tile_shows_its_part_of_the_field(store: TileStore) -> None:
     shown = decoded(store.jpeg((1, 0, 2, 1)))
     expected = store.smear.fields[1].read(Window(512, 256, 768, 512)).astype(float)
-    # Colour has half the resolution, so it is compared over blocks.
     assert np.abs(shown.mean(2) - expected.mean(2)).mean() < 2
     blocks = [each.reshape(32, 8, 32, 8, 3).mean((1, 3)) for each in (shown, expected)]
     assert np.abs(blocks[0] - blocks[1]).max() < 6
+
+
+def test_a_chromatin_dot_keeps_its_colour_where_cells_are_judged() -> None:
+    """Three pixels of purple in a ring of blue, as in a ring form of Plasmodium."""
+    film = np.full((256, 256, 3), (225, 190, 195), np.uint8)
+    rows, columns = np.mgrid[:256, :256]
+    apart = np.hypot(rows - 101, columns - 101)
+    film[(apart > 5) & (apart < 8)] = (120, 110, 190)
+    film[100:103, 107:110] = (150, 20, 110)
+    field = Field("ring form", ArraySource(film), "sha224-i-" + "2" * 56)
+    ring = (apart > 5.5) & (apart < 7.5) & (columns < 101)
+    tile = decoded(TileStore(Smear("ring form", (field,))).jpeg((0, 0, 0, 0)))
+    half = decoded(encode_jpeg(film, CLOSE_QUALITY, is_close=False))
+    dot = np.s_[100:103, 107:110]
+    assert np.abs(tile[dot].mean((0, 1)) - (150, 20, 110)).max() < 10
+    assert np.abs(tile[ring].mean(0) - (120, 110, 190)).max() < 6
+    assert np.abs(half[dot].mean((0, 1)) - (150, 20, 110)).max() > 20
+    assert np.abs(half[ring].mean(0) - (120, 110, 190)).max() > 15
 
 
 @pytest.mark.parametrize("quality", [CLOSE_QUALITY, FAR_QUALITY])

@@ -143,3 +143,20 @@ def test_cells_too_small_for_a_ring_are_dots_that_can_be_seen():
     picture = ring_pixels(50.4, 50.6, 0.3)
     assert picture[50, 50, 3] > 128
     assert 2 < (picture[..., 3] / 255).sum() < 9
+
+
+def test_what_cannot_be_drawn_is_said_and_the_rest_is_drawn():
+    problems = run_javascript(
+        "SmearCanvas from smear_canvas",
+        """const canvas = Object.create(SmearCanvas.prototype); const drawn = [];
+        Object.assign(canvas, { camera: { zoom: 1 }, context: {}, ratio: 1,
+          world: { seenBy() { throw new Error("no memory"); } },
+          heat: { draw: () => drawn.push("heat"), problem: "no heat map: too large" },
+          drawCells: () => drawn.push("cells"), ruler: { draw: () => drawn.push("ruler") } });
+        canvas.drawLayers(); const first = canvas.problems; canvas.world.seenBy = () => [];
+        canvas.tiles = { want() {} }; canvas.heat.problem = ""; canvas.drawLayers();
+        return { first, then: canvas.problems, drawn };""",
+    )
+    assert problems["first"] == ["picture not drawn: no memory", "no heat map: too large"]
+    assert problems["then"] == []
+    assert problems["drawn"] == ["heat", "cells", "ruler"] * 2

@@ -8,8 +8,9 @@ import { GalleryGrid, STATE_WORDS } from "./gallery_grid.js";
 import { arrangeCells } from "./gallery_order.js";
 import { GalleryPicking } from "./gallery_picking.js";
 import { GalleryState } from "./gallery_state.js";
+import { shownName } from "./names.js";
 import { bytesOf, countText } from "./numbers.js";
-import { ask, endAsking } from "./transport.js";
+import { WAITING_FOR_PYTHON, ask, askHello, endAsking } from "./transport.js";
 
 const LISTING_TRAITS = ["cells", "confidence", "disagreement", "order", "reverse", "grouped", "only", "open_only", "blind"];
 const DECISION_TRAITS = ["decided", "decided_names", "progress", "names", "colours"];
@@ -41,7 +42,7 @@ class Gallery {
     this.title = make("h2", { kind: "title" });
     this.progress = makeProgress();
     this.listing = makeListingBar({
-      change: (traits) => this.set(traits),
+      change: (traits) => this.changeListing(traits),
       onSide: (side) => this.grid.resize(side),
       onCollect: () => this.move(() => (this.picking.isCollecting ? this.picking.clear() : this.picking.pick(this.picking.picked))),
     });
@@ -54,7 +55,7 @@ class Gallery {
     this.files.element.hidden = this.decisions.element.hidden = true;
     this.keys = makeKeysList();
     this.live = makeLiveLine("status gallery-said");
-    this.notice = makeNotice("");
+    this.notice = makeNotice();
     const help = makeButton("?", "keys (key ?)", () => this.toggleKeys());
     this.listing.element.append(help);
     const body = make("div", { kind: "gallery-body" }, this.grid.element, this.closeUp.element);
@@ -84,23 +85,25 @@ class Gallery {
   }
 
   async greet() {
-    try {
-      const { content } = await ask(this.model, "hello");
-      this.canDecide = content.can_decide === true;
-      this.otherNames = content.other_names ?? [];
-      const reader = content.reader ? `, reader ${content.reader}` : "";
-      const kind = this.state.isBlind ? "blind second reading" : "cells";
-      this.title.textContent = `${content.title}: ${kind}${reader}`;
-      this.notice.textContent = content.notice;
-      this.files.fill(content.formats ?? []);
-      this.files.element.hidden = !content.formats?.length;
-      this.fillChoices();
-      if (content.damaged_lines) {
-        this.live.say(`${countText(content.damaged_lines, "line")} of the log of decisions cannot be read; all others hold`, 0);
-      }
-    } catch (error) {
-      this.live.say(error.message, 0);
-    }
+    const content = await askHello(this.model, (text) => this.sayWaiting(text), () => this.isClosed);
+    if (!content) return;
+    this.isGreeted = true;
+    this.canDecide = content.can_decide === true;
+    this.otherNames = content.other_names ?? [];
+    const reader = content.reader ? `, reader ${shownName(content.reader)}` : "";
+    const kind = this.state.isBlind ? "blind second reading" : "cells";
+    this.title.textContent = `${shownName(content.title)}: ${kind}${reader}`;
+    this.files.fill(content.formats ?? []);
+    this.files.element.hidden = !content.formats?.length;
+    this.fillChoices();
+    if (content.damaged_lines) {
+      this.live.say(`${countText(content.damaged_lines, "line")} of the log of decisions cannot be read; all others hold`, 0);
+    } else if (this.isWaiting) this.live.say(this.placeInWords(), 0);
+  }
+
+  sayWaiting(text) {
+    this.isWaiting = true;
+    this.live.say(text, 0);
   }
 
   fillChoices() {
@@ -115,6 +118,12 @@ class Gallery {
   set(traits) {
     for (const [name, value] of Object.entries(traits)) this.model.set(name, value);
     this.model.save_changes();
+  }
+
+  // After a click the keys are about cells again; who ticks a box by key stays there.
+  changeListing(traits) {
+    this.set(traits);
+    if (this.root.querySelector("input:focus:not(:focus-visible)")) this.grid.element.focus({ preventScroll: true });
   }
 
   toggleName(name) {
@@ -155,13 +164,15 @@ class Gallery {
     this.redrawing = true;
     queueMicrotask(() => {
       this.redrawing = false;
-      this.showDecisions();
+      if (this.model.get("open_only")) this.relist();
+      else this.showDecisions();
     });
   }
 
   showDecisions() {
     this.state.readDecisions();
     this.progress.show(this.model.get("progress"), this.state.isBlind);
+    this.showCloseUp();
     this.grid.drawSoon();
   }
 
@@ -184,14 +195,13 @@ class Gallery {
 
   showPlace() {
     this.grid.mark(this.picking.at, this.picking.picked);
-    this.closeUp.show(this.picking.row, this.shareOf(this.picking.row));
+    this.showCloseUp();
     this.listing.show(this.model, this.picking.isCollecting);
   }
 
-  // A picture is three red cells wide.
-  shareOf(row) {
-    const diameter = this.model.get("rbc_diameter_px");
-    return row !== undefined && diameter ? (2 * this.state.radius[row]) / (3 * diameter) : 0;
+  showCloseUp() {
+    const { row } = this.picking;
+    this.closeUp.show(row, this.state.radius[row], `${this.state.stateOf(row)} ${this.state.newNameOf(row)}`);
   }
 
   placeInWords() {
@@ -229,11 +239,16 @@ class Gallery {
     if (MOVES.includes(key)) {
       const index = this.grid.layout.towards(this.picking.at, key, this.grid.linesInView);
       this.move(() => this.picking.goTo(index, { extend: event.shiftKey }));
-    } else if ((key === " " && !isButton) || key === "x") this.move(() => this.picking.toggle(this.picking.at));
+    } else if ((key === " " && !isButton) || key === "x") this.pickHere(event.shiftKey);
     else if (key === "Escape") this.move(() => this.picking.clear());
     else if (key === "?") this.toggleKeys();
     else return this.pressDecision(key, event);
     return true;
+  }
+
+  pickHere(isWholeSection) {
+    const { at } = this.picking;
+    this.move(() => (isWholeSection ? this.picking.pick(this.grid.layout.rowsBeside(at)) : this.picking.toggle(at)));
   }
 
   // A key that is held down decides once.
@@ -254,7 +269,7 @@ class Gallery {
   async decide(action, name = "") {
     const rows = this.picking.subject;
     if (!this.canDecide || !rows.length) {
-      this.live.say(this.canDecide ? "no cell that is listed here is selected" : "nothing can be decided here", 0);
+      this.live.say(this.canDecide ? "no cell that is listed here is selected" : this.whyNothingIsDecided(), 0);
       return;
     }
     if (action === "accept" && this.state.isBlind) {
@@ -264,6 +279,10 @@ class Gallery {
     for (const row of rows) this.state.waiting.add(row);
     this.move(() => this.picking.goOn((row) => this.state.isOpen(row)));
     await this.request("decide", { action, rows, name }, () => rows.forEach((row) => this.state.waiting.delete(row)));
+  }
+
+  whyNothingIsDecided() {
+    return this.isGreeted ? "nothing can be decided here" : WAITING_FOR_PYTHON;
   }
 
   async go(way) {
@@ -276,7 +295,7 @@ class Gallery {
 
   async request(kind, fields, atEnd = () => {}) {
     try {
-      const { content } = await ask(this.model, kind, fields);
+      const { content } = await ask(this.model, kind, fields, () => this.live.say(WAITING_FOR_PYTHON, 0));
       this.live.say(content.said, 0);
       return content;
     } catch (error) {
@@ -292,7 +311,7 @@ class Gallery {
   async save(format) {
     try {
       this.live.say("making the file", 0);
-      const { content, buffers } = await ask(this.model, "export", { format });
+      const { content, buffers } = await ask(this.model, "export", { format }, () => this.live.say(WAITING_FOR_PYTHON, 0));
       const address = URL.createObjectURL(new Blob([bytesOf(buffers[0])]));
       make("a", { href: address, download: content.name }).click();
       setTimeout(() => URL.revokeObjectURL(address), 10000);
@@ -303,6 +322,7 @@ class Gallery {
   }
 
   close() {
+    this.isClosed = true;
     for (const [event, heard] of this.listeners) this.model.off(event, heard);
     for (const part of [this.grid, this.crops, this.closeUp]) part.close();
     this.live.stop();
@@ -316,7 +336,7 @@ function sameRows(one, other) {
 }
 
 function isTypedInto(element) {
-  return element.tagName === "SELECT" || (element.tagName === "INPUT" && element.type !== "checkbox");
+  return element.tagName === "SELECT" || element.tagName === "INPUT";
 }
 
 function render({ model, el }) {

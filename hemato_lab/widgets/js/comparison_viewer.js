@@ -4,14 +4,15 @@ import { ComparedPlaces, MATCHED, STATE_COLOURS } from "./compared_cells.js";
 import { ComparisonToolbar, DifferenceList, NameLegend, StateSwitches, differenceText, makeComparisonKeys, makeFigureTables, stateTexts } from "./comparison_controls.js";
 import { ComparisonStage } from "./comparison_stage.js";
 import { make, makeLiveLine, makeNotice } from "./controls.js";
+import { shownName } from "./names.js";
 import { percentText } from "./numbers.js";
-import { ask, endAsking } from "./transport.js";
+import { ask, askHello, endAsking } from "./transport.js";
 import { followKeys } from "./view.js";
 
 const COMPARISON_STEP_PX = 80;
 const COMPARISON_ZOOM_STEP = 1.4;
 const SAVE_VIEWPORT_AFTER_MS = 250;
-const NOTHING_SAID = { labels: ["first", "second"], field_names: [], remarks: [], notice: "", title: "" };
+const NOTHING_SAID = { labels: ["first", "second"], field_names: [], remarks: [], title: "" };
 const COMPARISON_DATA = ["first", "second", "places", "names", "colours", "fields"];
 const COMPARISON_CHOICES = ["arrangement", "coloured_by", "hidden_states", "hidden", "minimum_score"];
 
@@ -48,10 +49,11 @@ class ComparisonView {
     this.card = make("p", { kind: "place-card" });
     this.status = makeLiveLine();
     this.figures = make("details", { kind: "figures-box" }, make("summary", { text: "Tables of agreement" }));
-    this.notice = makeNotice("");
+    this.notice = makeNotice();
     const body = make("div", { kind: "comparison-body" }, this.stage.element, this.list.element);
-    const options = { kind: "hemato-lab comparison", "data-lm-suppress-shortcuts": "true" };
-    this.root = make("div", options, this.title, this.remarks, this.switches.element, this.toolbar.element);
+    const label = { "aria-label": "Comparison of two readings of a smear" };
+    const options = { kind: "hemato-lab comparison", ...label, "data-lm-suppress-shortcuts": "true" };
+    this.root = make("section", options, this.title, this.remarks, this.switches.element, this.toolbar.element);
     this.root.append(this.keys, this.legend.element, body, this.card, this.status.element, this.figures, this.notice);
     el.append(this.root);
   }
@@ -108,14 +110,10 @@ class ComparisonView {
   }
 
   async greet() {
-    try {
-      this.hello = { ...NOTHING_SAID, ...(await ask(this.model, "hello")).content };
-    } catch (error) {
-      this.status.say(error.message);
-      return;
-    }
-    this.title.textContent = this.hello.title;
-    this.notice.textContent = this.hello.notice;
+    const hello = await askHello(this.model, (text) => this.status.say(text), () => this.isOver);
+    if (!hello) return;
+    this.hello = { ...NOTHING_SAID, ...hello };
+    this.title.textContent = shownName(this.hello.title);
     this.remarks.replaceChildren(...this.hello.remarks.map((text) => make("li", { text })));
     this.remarks.hidden = !this.hello.remarks.length;
     this.arrange();
@@ -185,7 +183,8 @@ class ComparisonView {
   }
 
   imageName(image) {
-    return this.hello.field_names[image] ?? `image ${image + 1}`;
+    const name = this.hello.field_names[image];
+    return name === undefined ? `image ${image + 1}` : shownName(name);
   }
 
   lastChosen() {
@@ -288,6 +287,7 @@ class ComparisonView {
   }
 
   end() {
+    this.isOver = true;
     clearTimeout(this.saving);
     for (const stop of this.stops) stop();
     this.stage.end();

@@ -2,6 +2,7 @@
 
 import { numberFrom } from "./numbers.js";
 
+const RESEARCH_USE_NOTICE = "For Research Use Only. Not for use in diagnostic procedures.";
 let lastId = 0;
 
 /** Return an id that no other element of the page has. */
@@ -144,9 +145,9 @@ export function makeLiveLine(kind = "status") {
   return { element: make("div", { kind }, seen, spoken), say, stop: () => clearTimeout(waiting) };
 }
 
-/** Make the line that says what this must not be used for. */
-export function makeNotice(text) {
-  return make("p", { kind: "notice", text });
+/** Make the line that says what this must not be used for; it is there before Python answers anything. */
+export function makeNotice() {
+  return make("p", { kind: "notice", text: RESEARCH_USE_NOTICE });
 }
 
 /** Make a small patch of one colour that stands for a name; it says nothing to screen readers. */

@@ -32,7 +32,8 @@ export class CropCutter {
       } else failed.push([row, "its picture was left out of the page to keep it small"]);
     }
     const um = this.models.get(this.widget).get("um_per_px");
-    return { fields: { crops, failed, um_per_px: um ? (um * this.picture.crop_px) / side : null }, buffers };
+    const width = this.picture.crop_px;
+    return { fields: { crops, failed, um_per_px: um ? (um * width) / side : null, width_px: width }, buffers };
   }
 
   // The square of `width` picture pixels around (x, y), `side` pixels wide, as JPEG; null where no tile of it is here.
@@ -84,13 +85,11 @@ export class CropCutter {
   async tile(key) {
     const stored = this.picture.tiles[key];
     if (stored === undefined) return null;
-    let bitmap = this.tiles.get(key);
-    if (!bitmap) {
-      bitmap = await createImageBitmap(new Blob([bytesOfBase64(stored)], { type: "image/jpeg" }));
-      if (this.tiles.size >= MOST_TILES_KEPT) this.tiles.delete(this.tiles.keys().next().value);
-    }
+    // The promise is kept, so that crops made at the same time decode a tile once.
+    const bitmap = this.tiles.get(key) ?? createImageBitmap(new Blob([bytesOfBase64(stored)], { type: "image/jpeg" }));
     this.tiles.delete(key);
     this.tiles.set(key, bitmap);
+    if (this.tiles.size > MOST_TILES_KEPT) this.tiles.delete(this.tiles.keys().next().value);
     return bitmap;
   }
 }

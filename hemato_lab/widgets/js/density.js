@@ -6,7 +6,9 @@ import { HEAT_COLOURS } from "./colours.js";
 export const CELLS_PER_BANDWIDTH = 4;
 /** Side of the squares in which cells are counted, in standard deviations of the smooth map's Gaussian. */
 export const SQUARE_PER_BANDWIDTH = 2;
-const MOST_RASTER_CELLS = 3e6;
+/** Of the map of one field. */
+export const MOST_RASTER_CELLS = 3e6;
+const MOST_LINES = 8192;
 const CLOUD_VARIANCE = 1 / 6;
 const TRUNCATE = 5;
 
@@ -18,14 +20,17 @@ const TRUNCATE = 5;
  * @param {{width: number, height: number}} field size in pixels.
  * @param {number} umPerPx pixel size.
  * @param {number} bandwidthUm standard deviation.
- * @returns {{perMm2: Float64Array, columns: number, rows: number, stepPx: number}} row after row.
+ * @param {number} most raster cells of the map.
+ * @returns {{perMm2: Float64Array, columns: number, rows: number, stepPx: number, widthUm: number}} row after row;
+ *   `widthUm` is the standard deviation used, larger than the one asked for where the map would have too many cells.
  */
-export function smoothDensity(x, y, field, umPerPx, bandwidthUm) {
+export function smoothDensity(x, y, field, umPerPx, bandwidthUm, most = MOST_RASTER_CELLS) {
+  const leastPx = leastStepPx(field, most);
   let cells = CELLS_PER_BANDWIDTH;
-  const rasterCells = () => field.width * field.height * ((cells * umPerPx) / bandwidthUm) ** 2;
   // Whole slides would take seconds; a coarser raster differs by a few per cent of the peak.
-  while (cells > 1 && rasterCells() > MOST_RASTER_CELLS) cells /= 2;
-  const stepPx = bandwidthUm / cells / umPerPx;
+  while (cells > 1 && bandwidthUm / cells / umPerPx < leastPx) cells /= 2;
+  const stepPx = Math.max(bandwidthUm / cells / umPerPx, leastPx);
+  const widthUm = stepPx * cells * umPerPx;
   const [columns, rows] = [field.width, field.height].map((side) => Math.max(1, Math.ceil(side / stepPx)));
   const shared = shareOut(x, y, stepPx, columns + 2, rows + 2);
   const blurred = blurRaster(shared, columns + 2, rows + 2, Math.sqrt(cells ** 2 - CLOUD_VARIANCE));
@@ -39,12 +44,20 @@ export function smoothDensity(x, y, field, umPerPx, bandwidthUm) {
       perMm2[row * columns + column] = found / (down[row] * across[column]) / cellMm2;
     }
   }
-  return { perMm2, columns, rows, stepPx };
+  return { perMm2, columns, rows, stepPx, widthUm };
 }
 
-/** Count cells in squares, per area of the square that lies within the field; same result as `smoothDensity`. */
-export function squareDensity(x, y, field, umPerPx, bandwidthUm) {
-  const stepPx = (SQUARE_PER_BANDWIDTH * bandwidthUm) / umPerPx;
+/** Return the least side of raster cells, in pixels, with which a field has at most so many of them. */
+function leastStepPx({ width, height }, most) {
+  return Math.max(Math.sqrt((width * height) / most), Math.max(width, height) / Math.min(most, MOST_LINES));
+}
+
+/**
+ * Count cells in squares, per area of the square that lies within the field; same result as `smoothDensity`, but that
+ * `widthUm` is the side of the squares.
+ */
+export function squareDensity(x, y, field, umPerPx, bandwidthUm, most = MOST_RASTER_CELLS) {
+  const stepPx = Math.max((SQUARE_PER_BANDWIDTH * bandwidthUm) / umPerPx, leastStepPx(field, most));
   const [columns, rows] = [field.width, field.height].map((side) => Math.max(1, Math.ceil(side / stepPx)));
   const perMm2 = new Float64Array(columns * rows);
   const line = (place, lines) => Math.min(Math.max(Math.floor((place + 0.5) / stepPx), 0), lines - 1);
@@ -54,7 +67,7 @@ export function squareDensity(x, y, field, umPerPx, bandwidthUm) {
     const [column, row] = [at % columns, Math.floor(at / columns)];
     perMm2[at] /= length(column, field.width) * length(row, field.height) * umPerPx ** 2 * 1e-6;
   }
-  return { perMm2, columns, rows, stepPx };
+  return { perMm2, columns, rows, stepPx, widthUm: stepPx * umPerPx };
 }
 
 /** Share points linearly between the four nearest raster cells; the raster has one more on every side. */

@@ -22,6 +22,7 @@ const KEYS = [
   ["arrows, Page Up/Down, Home, End", "go from cell to cell"],
   ["Shift + arrows", "select all on the way"],
   ["Space or x", "add the cell to the selection, or take it out"],
+  ["Shift + Space or X", "select all under the same heading"],
   ["Ctrl + A", "select all that are listed"],
   ["Esc", "select only the cell where you are"],
   ["a", "accept: it is what it is called"],

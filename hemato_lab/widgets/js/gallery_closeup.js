@@ -6,6 +6,8 @@ import { ask } from "./transport.js";
 
 const SIDE_PX = 240;
 const AFTER_MS = 120;
+const ASK_AGAIN_MS = 5000;
+// Of the cell's diameter: the line must not lie on the membrane that is judged.
 const RING = 1.2;
 
 /** Shows one row at a time; what comes late about another is not shown. */
@@ -20,26 +22,34 @@ export class CloseUp {
     this.element = make("aside", { kind: "gallery-closeup", "aria-label": "the cell where you are" }, view, this.lines);
   }
 
-  /** Show a row; `share` of the picture's width is the cell's diameter, 0 where it is not known. */
-  show(row, share) {
-    if (row === this.row) return;
-    this.share = share;
+  /** Show a row: the radius of its cell in pixels of the field, and a text that changes with what is decided of it. */
+  show(row, radius, decision) {
+    if (row === this.row && decision === this.decision) return;
     this.row = row;
-    clearTimeout(this.waiting);
+    this.radius = radius;
+    this.decision = decision;
     this.element.hidden = row === undefined;
-    if (row !== undefined) this.waiting = setTimeout(() => this.load(row), AFTER_MS);
+    this.loadIn(AFTER_MS);
   }
 
-  async load(row) {
+  loadIn(ms) {
+    clearTimeout(this.waiting);
+    if (this.row !== undefined) this.waiting = setTimeout(() => this.load(this.row, this.decision), ms);
+  }
+
+  async load(row, decision) {
+    const isWanted = () => row === this.row && decision === this.decision && !this.isClosed;
     const side = Math.round(Math.min(512, SIDE_PX * (globalThis.devicePixelRatio || 1)));
     try {
       const [crops, card] = await Promise.all([
         ask(this.model, "crops", { wanted: [row], side_px: side }),
         ask(this.model, "card", { row }),
       ]);
-      if (row === this.row) this.fill(crops, card.content.lines);
+      if (isWanted()) this.fill(crops, card.content.lines);
     } catch (error) {
-      if (row === this.row) this.fill({ content: { crops: [] } }, [["problem", error.message]]);
+      if (!isWanted()) return;
+      this.fill({ content: { crops: [] } }, [["problem", error.message]]);
+      this.loadIn(ASK_AGAIN_MS);
     }
   }
 
@@ -50,8 +60,9 @@ export class CloseUp {
       this.address = URL.createObjectURL(new Blob([bytesOf(buffers[0])], { type: "image/jpeg" }));
       this.picture.setAttribute("src", this.address);
     } else this.picture.removeAttribute("src");
-    this.ring.hidden = !this.share;
-    this.ring.style.width = `${(this.share * RING * 100).toFixed(1)}%`;
+    const share = content.crops.length ? (2 * this.radius * RING) / content.width_px : 0;
+    this.ring.hidden = !(share > 0);
+    this.ring.style.width = `${(share * 100).toFixed(1)}%`;
     const shown = content.failed?.length ? [...lines, ["problem", content.failed[0][1]]] : lines;
     this.lines.replaceChildren(
       ...shown.flatMap(([label, text]) => [make("dt", { text: label }), make("dd", { text })]),
@@ -59,6 +70,7 @@ export class CloseUp {
   }
 
   close() {
+    this.isClosed = true;
     clearTimeout(this.waiting);
     if (this.address) URL.revokeObjectURL(this.address);
   }

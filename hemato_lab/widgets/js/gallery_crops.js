@@ -8,6 +8,7 @@ const MESSAGES_UNDER_WAY = 2;
 const MOST_CROPS_KEPT = 1200;
 const WIDEST_CROP_PX = 512;
 const NARROWEST_CROP_PX = 16;
+const CROPS_AGAIN_MS = 5000;
 
 /** Asks for the pictures of the rows in view; `onChange(row)` is called when one has come or failed. */
 export class CropLoader {
@@ -19,6 +20,7 @@ export class CropLoader {
     this.failures = new Map();
     this.asked = new Map();
     this.wanted = [];
+    this.unanswered = new Set();
     this.inView = new Set();
     this.underWay = 0;
     this.isClosed = false;
@@ -45,13 +47,17 @@ export class CropLoader {
     if (side !== this.side) this.forget();
     this.side = side;
     this.inView = new Set(rows);
-    this.wanted = rows.filter((row) => !this.kept.has(row) && !this.failures.has(row));
+    this.wanted = rows;
     this.askOn();
+  }
+
+  isMissing(row) {
+    return !this.kept.has(row) && !this.failures.has(row) && !this.asked.has(row);
   }
 
   askOn() {
     while (!this.isClosed && this.underWay < MESSAGES_UNDER_WAY) {
-      const rows = this.wanted.filter((row) => !this.asked.has(row)).slice(0, CROPS_A_MESSAGE);
+      const rows = this.wanted.filter((row) => this.isMissing(row)).slice(0, CROPS_A_MESSAGE);
       if (!rows.length) return;
       this.load(rows, this.side);
     }
@@ -64,7 +70,7 @@ export class CropLoader {
       const { content, buffers } = await ask(this.model, "crops", { wanted: rows, side_px: side });
       if (!this.isClosed && side === this.side) this.keep(content, buffers);
     } catch (error) {
-      if (!this.isClosed && side === this.side) for (const row of rows) this.fail(row, error.message);
+      if (!this.isClosed && side === this.side) this.failForNow(rows, error.message);
     } finally {
       this.underWay -= 1;
       for (const row of rows) if (this.asked.get(row) === side) this.asked.delete(row);
@@ -90,6 +96,23 @@ export class CropLoader {
     this.onChange(row);
   }
 
+  // What carries the question failed, not the picture: it is asked for again while it is in view.
+  failForNow(rows, reason) {
+    for (const row of rows) {
+      this.unanswered.add(row);
+      this.fail(row, reason);
+    }
+    this.again ??= setTimeout(() => this.askAgain(), CROPS_AGAIN_MS);
+  }
+
+  askAgain() {
+    this.again = null;
+    if (this.isClosed) return;
+    for (const row of this.unanswered) this.failures.delete(row);
+    this.unanswered.clear();
+    this.askOn();
+  }
+
   drop(row) {
     const address = this.kept.get(row);
     if (address === undefined) return;
@@ -100,11 +123,13 @@ export class CropLoader {
   forget() {
     for (const row of [...this.kept.keys()]) this.drop(row);
     this.failures.clear();
+    this.unanswered.clear();
     this.asked.clear();
   }
 
   close() {
     this.isClosed = true;
+    clearTimeout(this.again);
     this.forget();
   }
 }

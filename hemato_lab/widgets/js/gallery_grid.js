@@ -120,7 +120,7 @@ export class GalleryGrid {
   makeHeading(section) {
     const rows = this.layout.rows.slice(section.first, section.first + section.count);
     const text = make("span", { kind: "gallery-heading-text" });
-    const all = makeButton("all", `select all ${section.name}`, () => this.onHeading(rows));
+    const all = makeButton("all", `select all ${section.name} (key Shift + X)`, () => this.onHeading(rows));
     all.tabIndex = -1;
     all.hidden = section.count === 1;
     const heading = make("div", { kind: "gallery-heading", role: "presentation" }, text, all);

@@ -45,6 +45,13 @@ export class GalleryLayout {
     return this.sections[low];
   }
 
+  /** Rows of the section that a cell is in. */
+  rowsBeside(index) {
+    if (!this.count) return [];
+    const { first, count } = this.sectionOf(index);
+    return this.rows.slice(first, first + count);
+  }
+
   /** Left and top of a cell. */
   placeOf(index) {
     const section = this.sectionOf(index);

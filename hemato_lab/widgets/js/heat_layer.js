@@ -1,15 +1,22 @@
 // The density of cells over the fields that are shown.
 
-import { densityPicture, smoothDensity, squareDensity } from "./density.js";
+import { MOST_RASTER_CELLS, SQUARE_PER_BANDWIDTH, densityPicture, smoothDensity, squareDensity } from "./density.js";
 
 const OPACITY = 0.62;
+const MOST_OF_ALL_FIELDS = 4 * MOST_RASTER_CELLS;
 const METHODS = { kernel: smoothDensity, grid: squareDensity };
 
 /** Heat maps of fields, made when a field is first shown and kept until cells or settings change. */
 export class HeatLayer {
   constructor() {
     this.choice = null;
+    this.problem = "";
     this.maps = new Map();
+    this.forget();
+  }
+
+  forget() {
+    this.maps.clear();
     this.top = 0;
     this.spentMs = 0;
   }
@@ -22,16 +29,35 @@ export class HeatLayer {
    */
   choose(choice) {
     this.choice = choice;
-    this.maps.clear();
-    this.top = 0;
-    this.spentMs = 0;
+    this.problem = "";
+    this.forget();
+  }
+
+  /** Whether there are maps to see. */
+  get isDrawn() {
+    return this.choice !== null && this.maps.size > 0;
+  }
+
+  /** The width in µm with which the maps are made in fact: of the Gaussian, or of the squares. */
+  get widthUm() {
+    return Math.max(...[...this.maps.values()].map(({ density }) => density.widthUm));
+  }
+
+  /** Whether that is more than what was asked for. */
+  get isCoarser() {
+    if (!this.choice) return false;
+    const { method, bandwidthUm } = this.choice;
+    return this.widthUm > bandwidthUm * (method === "grid" ? SQUARE_PER_BANDWIDTH : 1) * (1 + 1e-9);
   }
 
   /** Make what is missing for the fields of a world that are shown; one scale holds for all of them. */
   prepare(world) {
     const shown = world.shown();
     const begin = performance.now();
-    for (const index of shown) if (!this.maps.has(index)) this.maps.set(index, this.map(world.fields[index], index));
+    const most = Math.min(MOST_RASTER_CELLS, Math.ceil(MOST_OF_ALL_FIELDS / shown.length));
+    for (const index of shown) {
+      if (!this.maps.has(index)) this.maps.set(index, this.map(world.fields[index], index, most));
+    }
     this.spentMs = Math.max(this.spentMs, performance.now() - begin);
     const top = shown.reduce((most, index) => Math.max(most, this.maps.get(index).highest), 0);
     if (top !== this.top) {
@@ -44,17 +70,28 @@ export class HeatLayer {
     }
   }
 
-  map(field, index) {
+  map(field, index, most) {
     const { method, umPerPx, bandwidthUm, cellsOf } = this.choice;
     const { x, y } = cellsOf(index);
-    const density = METHODS[method](x, y, field, umPerPx, bandwidthUm);
+    const density = METHODS[method](x, y, field, umPerPx, bandwidthUm, most);
     return { density, highest: density.perMm2.reduce((most, value) => Math.max(most, value), 0), picture: null };
   }
 
   /** Draw the maps of the fields that a camera sees. */
-  draw({ context, camera, world }) {
+  draw(picture) {
     if (!this.choice) return;
-    this.prepare(world);
+    try {
+      this.prepare(picture.world);
+    } catch (error) {
+      // Once is enough: the next frame would fail in the same way.
+      this.choose(null);
+      this.problem = `no heat map: ${error.message}`;
+      return;
+    }
+    this.drawMaps(picture);
+  }
+
+  drawMaps({ context, camera, world }) {
     context.save();
     context.globalAlpha = OPACITY;
     context.imageSmoothingEnabled = this.choice.method === "kernel";

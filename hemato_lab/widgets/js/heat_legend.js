@@ -2,7 +2,6 @@
 
 import { heatGradient } from "./colours.js";
 import { make } from "./controls.js";
-import { SQUARE_PER_BANDWIDTH } from "./density.js";
 import { shortText, significantText } from "./numbers.js";
 
 /** Colours with their densities in cells per mm2. */
@@ -19,14 +18,13 @@ export class HeatLegend {
     this.element = make("div", { kind: "legend", hidden: true }, this.title, this.bar, ticks, foot);
   }
 
-  /** Show the legend of a map; `what` names the cells that it counts. */
-  show(what, method, bandwidthUm, top) {
-    this.element.hidden = method === "none";
-    if (this.element.hidden) return;
-    const square = shortText(SQUARE_PER_BANDWIDTH * bandwidthUm);
+  /** Show the legend of a heat layer; `what` names the cells that it counts. */
+  show(what, { isDrawn, choice, top, widthUm, isCoarser }) {
+    this.element.hidden = !isDrawn;
+    if (!isDrawn) return;
     this.title.textContent = `${what} per mm²`;
-    const smoothed = `smoothed over ${shortText(bandwidthUm)} µm`;
-    this.how.textContent = method === "grid" ? `in squares of ${square} µm` : smoothed;
+    const width = `${shortText(widthUm)} µm${isCoarser ? ", the finest that is drawn here" : ""}`;
+    this.how.textContent = choice.method === "grid" ? `in squares of ${width}` : `smoothed over ${width}`;
     const texts = [0, top / 2, top].map((value) => significantText(value, 2));
     this.ticks.forEach((tick, at) => (tick.textContent = texts[at]));
     this.bar.setAttribute("aria-label", `dark blue 0, grey ${texts[1]}, yellow ${texts[2]} ${what} per mm²`);

@@ -54,12 +54,16 @@ export class LoopbackTransport {
     return this.#post("ask", { widget, content }, buffers);
   }
 
-  save(widget, changes) {
+  async save(widget, changes) {
     const bytes = Object.entries(changes).filter(([, value]) => ArrayBuffer.isView(value));
     const plain = Object.fromEntries(Object.entries(changes).filter(([, value]) => !ArrayBuffer.isView(value)));
     const places = Object.fromEntries(bytes.map(([name], index) => [name, index]));
     const views = bytes.map(([, value]) => value);
-    return this.#post("save", { widget, changes: plain, bytes: places }, views);
+    try {
+      return await this.#post("save", { widget, changes: plain, bytes: places }, views);
+    } catch (error) {
+      throw error instanceof Refused ? error : new Error(troubleText(error));
+    }
   }
 
   /** Take over what Python and other pages change, until it is refused; a page that nobody sees waits until it is seen. */
@@ -67,17 +71,20 @@ export class LoopbackTransport {
     let pauseMs = FIRST_PAUSE_MS;
     for (;;) {
       await untilSeen();
+      const seen = new SeenPage();
       try {
-        const messages = await this.#post("wait", { seen: this.#seen }, [], untilHidden());
+        const messages = await this.#post("wait", { seen: this.#seen }, [], seen.signal);
         deliverMessages(models, messages);
         this.#tell("");
         pauseMs = FIRST_PAUSE_MS;
       } catch (error) {
         if (error.name === "AbortError") continue;
         this.#tell(troubleText(error));
-        if (error instanceof Refused) return; // another server, or this browser is no longer let in
+        if (isFinal(error)) return;
         await pause(pauseMs);
         pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
+      } finally {
+        seen.forget();
       }
     }
   }
@@ -93,7 +100,7 @@ export class LoopbackTransport {
       redirect: "error",
       signal,
     });
-    if (!response.ok) throw new Refused((await response.text()) || `refused with status ${response.status}`);
+    if (!response.ok) throw new Refused(response.status, await response.text());
     const { head: answer, buffers: received } = unpackFrame(await response.arrayBuffer());
     if (what === "wait" || what === "open") this.#seen = Math.max(this.#seen, answer.version);
     return answer.messages.map((message) => this.#received(message, received));
@@ -123,7 +130,22 @@ export class LoopbackTransport {
   }
 }
 
-class Refused extends Error {}
+class Refused extends Error {
+  constructor(status, text) {
+    super(text || `refused with status ${status}`);
+    this.status = status;
+  }
+
+  /** Whether the same would be refused again; not so where the server failed. */
+  get isRefusal() {
+    return this.status < 500;
+  }
+}
+
+/** Tell whether asking again is of no use: another server, or this browser is no longer let in. */
+function isFinal(error) {
+  return error instanceof Refused && [401, 403, 404].includes(error.status);
+}
 
 function troubleText(error) {
   if (error instanceof Refused) return error.message;
@@ -140,8 +162,20 @@ function untilSeen() {
   return new Promise((resolve) => document.addEventListener("visibilitychange", resolve, { once: true }));
 }
 
-function untilHidden() {
-  const stop = new AbortController();
-  document.addEventListener("visibilitychange", () => stop.abort(), { once: true });
-  return stop.signal;
+/** Has a signal that aborts when the page is no longer seen, until it is forgotten. */
+class SeenPage {
+  #stop = new AbortController();
+  #hide = () => this.#stop.abort();
+
+  constructor() {
+    document.addEventListener("visibilitychange", this.#hide);
+  }
+
+  get signal() {
+    return this.#stop.signal;
+  }
+
+  forget() {
+    document.removeEventListener("visibilitychange", this.#hide);
+  }
 }

@@ -7,6 +7,9 @@
 //   { widget, kind: "answer", content, buffers: [DataView] }
 //   { widget, kind: "state", state: { trait: value }, buffers: { trait: DataView } }
 
+const FIRST_RETRY_MS = 500;
+const LONGEST_RETRY_MS = 8000;
+
 /** A model of one widget; it puts itself into the page's Map of models. */
 export class PageModel {
   #values = new Map();
@@ -14,6 +17,7 @@ export class PageModel {
   #unsaved = new Set();
   #underWay = new Set();
   #isSaving = false;
+  #retryMs = FIRST_RETRY_MS;
 
   /**
    * @param {object} options `widget` (its key on the page), `state` (values by trait), `buffers` (by trait, the values
@@ -96,6 +100,7 @@ export class PageModel {
   }
 
   // One save at a time: what changes meanwhile goes together with the next, so the last value wins.
+  // What was not taken for lack of an answer is sent again, ever less often; what was refused for good is not.
   async #save() {
     this.#isSaving = true;
     while (this.#unsaved.size) {
@@ -105,13 +110,26 @@ export class PageModel {
       let messages = [];
       try {
         messages = await this.transport.save(this.widget, Object.fromEntries(names.map((one) => [one, this.get(one)])));
+        this.#retryMs = FIRST_RETRY_MS;
+        this.#emit("problem", null);
       } catch (error) {
         this.#emit("problem", error);
+        if (!error.isRefusal) {
+          this.#saveLater(names);
+          break;
+        }
       }
       this.#underWay.clear();
       deliverMessages(this.models, messages);
     }
+    this.#underWay.clear();
     this.#isSaving = false;
+  }
+
+  #saveLater(names) {
+    for (const name of names) this.#unsaved.add(name);
+    setTimeout(() => this.save_changes(), this.#retryMs);
+    this.#retryMs = Math.min(2 * this.#retryMs, LONGEST_RETRY_MS);
   }
 }
 

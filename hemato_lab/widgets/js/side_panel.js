@@ -6,7 +6,8 @@ import { FindingsList } from "./findings_list.js";
 const MARK_CHOICES = [["circle", "circles"], ["outline", "outlines"], ["none", "none"]];
 const DENSITIES = [["none", "off"], ["kernel", "smooth"], ["grid", "squares"]];
 const WIDTHS_UM = { low: 5, high: 60 };
-const ALL_RED_CELLS = "";
+const ALL_OF_THEM = "";
+const NO_SCALE = "the scale of the picture is not known";
 const SEVERAL = "\n";
 
 /** Controls of a viewer; `on` holds `set(trait, value)`. */
@@ -18,12 +19,12 @@ export class SidePanel {
     this.marks = makeChoice("Marks", MARK_CHOICES, (value) => on.set("marks", value));
     this.density = makeChoice("Heat map", DENSITIES, (value) => on.set("density", value));
     this.densityOf = makeSelect("Cells that the heat map counts", (value) => {
-      if (value !== SEVERAL) on.set("density_of", value === ALL_RED_CELLS ? [] : [value]);
+      if (value !== SEVERAL) on.set("density_of", value === ALL_OF_THEM ? [] : [value]);
     });
     const width = { label: "Width", step: 1, digits: 0, unit: "µm", ...WIDTHS_UM };
     this.bandwidth = makeSlider(width, (value) => on.set("bandwidth_um", value));
     this.heatDetails = make("div", { kind: "details" }, this.densityOf.element, this.bandwidth.element);
-    this.noHeat = make("p", { kind: "quiet", text: "No heat map: the scale of the picture is not known." });
+    this.noHeat = make("p", { kind: "quiet" });
     this.counted = make("p", { kind: "quiet counted" });
     this.element = make(
       "div",
@@ -41,8 +42,8 @@ export class SidePanel {
     );
   }
 
-  /** Show the traits of a model that the controls stand for. */
-  show(model) {
+  /** Show the traits of a model that the controls stand for, and what its heat map counts (see `countedCells`). */
+  show(model, counted) {
     this.findings.setHidden(model.get("hidden"));
     this.score.set(model.get("minimum_score"));
     this.marks.set(model.get("marks"));
@@ -50,15 +51,19 @@ export class SidePanel {
     this.bandwidth.set(model.get("bandwidth_um"));
     const hasScale = Boolean(model.get("um_per_px"));
     this.density.enable(hasScale);
-    this.noHeat.hidden = hasScale;
-    this.heatDetails.hidden = !hasScale || model.get("density") === "none";
-    this.showDensityOf(model.get("names"), model.get("density_of"));
+    const isOn = model.get("density") !== "none";
+    const why = hasScale ? isOn && counted.why : NO_SCALE;
+    this.noHeat.hidden = !why;
+    this.noHeat.textContent = `No heat map: ${why}.`;
+    this.heatDetails.hidden = !hasScale || !isOn;
+    this.showDensityOf(model.get("names"), model.get("density_of"), `all ${counted.usual}`);
   }
 
-  showDensityOf(names, chosen) {
-    const options = [[ALL_RED_CELLS, "all red cells"], ...names.map((name) => [name, name])];
-    if (chosen.length > 1) options.push([SEVERAL, chosen.join(", ")]);
-    this.densityOf.set(options, chosen.length > 1 ? SEVERAL : (chosen[0] ?? ALL_RED_CELLS));
+  showDensityOf(names, chosen, usual) {
+    const options = [[ALL_OF_THEM, usual], ...names.map((name) => [name, name])];
+    const isListed = chosen.length === 0 || (chosen.length === 1 && names.includes(chosen[0]));
+    if (!isListed) options.push([SEVERAL, chosen.join(", ")]);
+    this.densityOf.set(options, isListed ? (chosen[0] ?? ALL_OF_THEM) : SEVERAL);
   }
 }
 

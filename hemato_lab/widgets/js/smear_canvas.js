@@ -33,7 +33,7 @@ export class SmearCanvas {
     this.ruler = new Ruler();
     this.scaleBar = new ScaleBar();
     Object.assign(this, { table: null, standing: null, look: null, chosen: [], hovered: -1, umPerPx: null });
-    Object.assign(this, { ratio: 1, frame: 0, frames: 0, selecting: null, isFitted: true, stopGlide: () => {} });
+    Object.assign(this, { ratio: 1, frame: 0, frames: 0, selecting: null, problems: [], isFitted: true, stopGlide: () => {} });
     this.canvas = make("canvas", { tabindex: "0", role: "application", "aria-roledescription": "smear" });
     this.context = this.canvas.getContext("2d");
     this.element = make("div", { kind: "stage" }, this.canvas, this.scaleBar.element);
@@ -90,16 +90,32 @@ export class SmearCanvas {
     const start = performance.now();
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, camera.width, camera.height);
-    drawTiles(context, ratio, camera, this.world, this.tiles);
-    this.heat.draw(this);
-    this.drawCells();
-    this.ruler.draw(this, this.umPerPx);
+    this.drawLayers();
     if (this.selecting) this.drawSelecting();
     this.scaleBar.show(camera, this.umPerPx);
     performance.measure(FRAME, { start, end: performance.now() });
     this.frames += 1;
     if (this.frames % FRAMES_KEPT === 0) performance.clearMeasures(FRAME);
     this.on.drawn();
+  }
+
+  // What cannot be drawn is said, and does not take the rest with it.
+  drawLayers() {
+    const layers = [
+      ["picture", () => drawTiles(this.context, this.ratio, this.camera, this.world, this.tiles)],
+      ["heat map", () => this.heat.draw(this)],
+      ["cells", () => this.drawCells()],
+      ["ruler", () => this.ruler.draw(this, this.umPerPx)],
+    ];
+    this.problems = [];
+    for (const [name, draw] of layers) {
+      try {
+        draw();
+      } catch (error) {
+        this.problems.push(`${name} not drawn: ${error.message}`);
+      }
+    }
+    if (this.heat.problem) this.problems.push(this.heat.problem);
   }
 
   drawCells() {

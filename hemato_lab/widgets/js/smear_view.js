@@ -2,13 +2,14 @@
 
 import { CellTable, REJECTED } from "./cells.js";
 import { make, makeLiveLine, makeNotice } from "./controls.js";
+import { countedCells } from "./heat_counting.js";
 import { HeatLegend } from "./heat_legend.js";
 import { HoverCard } from "./hover_card.js";
 import { KeyList } from "./key_list.js";
 import { onScreen } from "./marks.js";
 import { SidePanel } from "./side_panel.js";
 import { SmearCanvas } from "./smear_canvas.js";
-import { ask, endAsking } from "./transport.js";
+import { askHello, endAsking } from "./transport.js";
 import { followKeys } from "./view.js";
 import { ViewerActions } from "./viewer_actions.js";
 import { ViewerBar } from "./viewer_bar.js";
@@ -26,7 +27,7 @@ const FIELD_TRAITS = ["fields", "arrangement", "um_per_px"];
 export class SmearView {
   constructor(model, el) {
     this.model = model;
-    this.hello = { title: "", field_names: [], notice: "" };
+    this.hello = { title: "", field_names: [] };
     this.version = 0;
     this.ownViewport = null;
     this.ownSelection = null;
@@ -56,7 +57,7 @@ export class SmearView {
     this.keyList = new KeyList(() => this.picture.canvas.focus());
     this.panel = new SidePanel({ set: (name, value) => this.set({ [name]: value }) });
     this.status = makeLiveLine();
-    this.notice = makeNotice("");
+    this.notice = makeNotice();
     this.bar = new ViewerBar({
       turn: (step) => actions.turn(step),
       field: (index) => actions.turnTo(index),
@@ -118,13 +119,9 @@ export class SmearView {
   }
 
   async greet() {
-    try {
-      this.hello = (await ask(this.model, "hello")).content;
-    } catch (error) {
-      this.status.say(error.message);
-      return;
-    }
-    this.notice.textContent = this.hello.notice;
+    const hello = await askHello(this.model, (text) => this.status.say(text), () => this.isOver);
+    if (!hello) return;
+    this.hello = hello;
     const remarks = this.hello.remarks ?? [];
     this.remarks.hidden = !remarks.length;
     this.remarks.replaceChildren(...remarks.map((text) => make("li", { text })));
@@ -174,7 +171,8 @@ export class SmearView {
   }
 
   setHeat() {
-    this.panel.show(this.model);
+    this.counted = countedCells(this.table, this.model);
+    this.panel.show(this.model, this.counted);
     const { heat } = this.picture;
     const apply = () => {
       heat.choose(this.heatChoice());
@@ -188,7 +186,7 @@ export class SmearView {
 
   heatChoice() {
     const [method, umPerPx] = [this.model.get("density"), this.model.get("um_per_px")];
-    if (method === "none" || !umPerPx) return null;
+    if (method === "none" || !umPerPx || this.counted.why) return null;
     const cellsOf = (field) => this.cellsCounted(field);
     return { method, umPerPx, bandwidthUm: this.model.get("bandwidth_um"), cellsOf };
   }
@@ -197,7 +195,7 @@ export class SmearView {
   cellsCounted(field) {
     const { table } = this;
     const { standing } = this.picture;
-    const wanted = this.namesCounted();
+    const { wanted } = this.counted;
     const [x, y] = [[], []];
     for (let row = 0; row < table.length; row += 1) {
       if (table.field[row] !== field || !standing.passing[row] || standing.state[row] === REJECTED) continue;
@@ -206,12 +204,6 @@ export class SmearView {
       y.push(table.y[row]);
     }
     return { x, y };
-  }
-
-  namesCounted() {
-    const [names, chosen] = [this.model.get("names"), this.model.get("density_of")];
-    const classes = this.model.get("classes") ?? [];
-    return names.map((name, at) => (chosen.length ? chosen.includes(name) : classes[at] === "RBC"));
   }
 
   setSelected() {
@@ -277,6 +269,7 @@ export class SmearView {
   }
 
   end() {
+    this.isOver = true;
     clearTimeout(this.saving);
     clearTimeout(this.heatWaiting);
     this.card.hide();

@@ -8,6 +8,9 @@ export const TILE_PX = 256;
 const TILES_A_MESSAGE = 12;
 const TILES_IN_FLIGHT = 24;
 const TILES_KEPT = 512;
+const MORE_THAN_SEEN = 1.5;
+/** Of one frame: finer ones than the screen can show would only push each other out. */
+const MOST_TILES_SEEN = 640;
 const RETRY_AFTER_MS = 15000;
 
 /** Return how many levels a field has: each half of the one before, until one tile holds it. */
@@ -33,16 +36,29 @@ export class TileStore {
     this.onChange = onChange;
     this.kept = new Map();
     this.flying = new Set();
-    this.wanted = [];
-    this.problem = "";
+    this.wanted = new Map();
     this.ended = false;
     this.received = 0;
   }
 
   /** Say what is wanted now, the most urgent first; what was wanted before and is not asked for yet is dropped. */
   want(tiles) {
-    this.wanted = tiles;
+    this.wanted = new Map(tiles.map((tile) => [tile.join("/"), tile]));
     this.send();
+  }
+
+  /** Why tiles that are wanted now are not there, "" where none has failed. */
+  get problem() {
+    for (const key of this.wanted.keys()) {
+      const why = this.kept.get(key)?.why;
+      if (why) return why;
+    }
+    return "";
+  }
+
+  /** How many tiles are kept: all that are wanted, and some more, so that the way back is short. */
+  get room() {
+    return Math.max(TILES_KEPT, Math.ceil(MORE_THAN_SEEN * this.wanted.size));
   }
 
   /** Return a tile's picture, null while it is not there. */
@@ -67,11 +83,19 @@ export class TileStore {
 
   send() {
     while (!this.ended && this.flying.size < TILES_IN_FLIGHT) {
-      const next = this.wanted.filter((tile) => this.isOpen(tile.join("/"))).slice(0, TILES_A_MESSAGE);
-      const room = Math.min(next.length, TILES_IN_FLIGHT - this.flying.size);
-      if (room <= 0) return;
-      this.fetch(next.slice(0, room));
+      const next = this.nextOnes(Math.min(TILES_A_MESSAGE, TILES_IN_FLIGHT - this.flying.size));
+      if (!next.length) return;
+      this.fetch(next);
     }
+  }
+
+  nextOnes(most) {
+    const found = [];
+    for (const [key, tile] of this.wanted) {
+      if (found.length === most) break;
+      if (this.isOpen(key)) found.push(tile);
+    }
+    return found;
   }
 
   async fetch(tiles) {
@@ -81,10 +105,16 @@ export class TileStore {
       await this.take(await ask(this.model, "tiles", { wanted: tiles }));
     } catch (error) {
       this.fail(keys, error.message);
+      this.again ??= setTimeout(() => this.sendAgain(), RETRY_AFTER_MS + 1);
     }
     for (const key of keys) this.flying.delete(key);
     if (this.ended) return;
     this.onChange();
+    this.send();
+  }
+
+  sendAgain() {
+    this.again = null;
     this.send();
   }
 
@@ -107,8 +137,7 @@ export class TileStore {
 
   fail(keys, why) {
     if (this.ended) return;
-    this.problem = String(why);
-    for (const key of keys) this.keep(key, { picture: null, at: performance.now() });
+    for (const key of keys) this.keep(key, { picture: null, why: String(why), at: performance.now() });
   }
 
   keep(key, tile) {
@@ -116,9 +145,12 @@ export class TileStore {
       tile.picture?.close();
       return;
     }
+    this.kept.get(key)?.picture?.close();
     this.kept.set(key, tile);
+    const { room } = this;
     for (const [oldest, { picture }] of this.kept) {
-      if (this.kept.size <= TILES_KEPT) break;
+      if (this.kept.size <= room) break;
+      if (this.wanted.has(oldest)) continue;
       picture?.close();
       this.kept.delete(oldest);
     }
@@ -127,6 +159,7 @@ export class TileStore {
   /** Give everything back. */
   end() {
     this.ended = true;
+    clearTimeout(this.again);
     for (const { picture } of this.kept.values()) picture?.close();
     this.kept.clear();
   }
@@ -135,18 +168,45 @@ export class TileStore {
 /** Return the tiles of a level that a camera sees of a field at a place, those in the middle first. */
 export function tilesSeen(camera, index, field, place, level) {
   const side = TILE_PX * 2 ** level;
-  const seen = camera.seen();
-  const first = (from, origin) => Math.max(0, Math.floor((from - origin) / side));
-  const last = (to, origin, length) => Math.min(Math.ceil(length / side), Math.ceil((to - origin) / side));
+  const { columns, rows } = spanSeen(camera, field, place, level);
   const found = [];
-  for (let row = first(seen.y0, place.y); row < last(seen.y1, place.y, field.height); row += 1) {
-    for (let column = first(seen.x0, place.x); column < last(seen.x1, place.x, field.width); column += 1) {
-      found.push([index, level, column, row]);
-    }
+  for (let row = rows[0]; row < rows[1]; row += 1) {
+    for (let column = columns[0]; column < columns[1]; column += 1) found.push([index, level, column, row]);
   }
   const off = ([, , column, row]) =>
     Math.hypot((column + 0.5) * side + place.x - camera.x, (row + 0.5) * side + place.y - camera.y);
   return found.sort((one, other) => off(one) - off(other));
+}
+
+/** Return the first column and row of a level's tiles that a camera sees of a field, and those after the last. */
+function spanSeen(camera, field, place, level) {
+  const side = TILE_PX * 2 ** level;
+  const seen = camera.seen();
+  const first = (from, origin) => Math.max(0, Math.floor((from - origin) / side));
+  const end = (to, origin, length) => Math.min(Math.ceil(length / side), Math.ceil((to - origin) / side));
+  return {
+    columns: [first(seen.x0, place.x), end(seen.x1, place.x, field.width)],
+    rows: [first(seen.y0, place.y), end(seen.y1, place.y, field.height)],
+  };
+}
+
+/** Return how many levels coarser than the screen's those must be of which a frame has no more tiles than are kept. */
+function levelsCoarser(camera, world, seen, sharp) {
+  for (let coarser = 0; ; coarser += 1) {
+    let [count, canBeCoarser] = [0, false];
+    for (const index of seen) {
+      const field = world.fields[index];
+      const level = coarserLevel(field, sharp, coarser);
+      const { columns, rows } = spanSeen(camera, field, world.places[index], level);
+      count += Math.max(0, columns[1] - columns[0]) * Math.max(0, rows[1] - rows[0]);
+      canBeCoarser ||= level < levelsOf(field) - 1;
+    }
+    if (count <= MOST_TILES_SEEN || !canBeCoarser) return coarser;
+  }
+}
+
+function coarserLevel(field, sharp, coarser) {
+  return Math.min(levelFor(field, sharp) + coarser, levelsOf(field) - 1);
 }
 
 /**
@@ -161,11 +221,14 @@ export function drawTiles(context, ratio, camera, world, store) {
   const sharp = camera.zoom * ratio;
   context.imageSmoothingEnabled = sharp < 6;
   context.imageSmoothingQuality = "medium";
-  for (const index of world.seenBy(camera)) {
+  const seen = world.seenBy(camera);
+  const coarser = levelsCoarser(camera, world, seen, sharp);
+  for (const index of seen) {
     const frame = { context, ratio, camera, field: world.fields[index], place: world.places[index], store };
     const coarsest = levelsOf(frame.field) - 1;
-    const tiles = tilesSeen(camera, index, frame.field, frame.place, levelFor(frame.field, sharp));
+    const tiles = tilesSeen(camera, index, frame.field, frame.place, coarserLevel(frame.field, sharp, coarser));
     for (const tile of tiles) drawBest(frame, tile);
+    // A tile that is wanted twice is asked for once.
     wanted.push([index, coarsest, 0, 0], ...tiles, ...insteadOf(tiles, coarsest, store));
   }
   store.want(wanted);

@@ -1,18 +1,47 @@
 // Questions to Python and their answers, over whatever carries the model's messages.
 
 const ANSWER_WITHIN_MS = 60000;
+const WAITING_AFTER_MS = 5000;
+const GREET_AGAIN_MS = 3000;
+// What these do is done even when Python comes to it late: to call them failed would be untrue.
+const WAITED_FOR = ["decide", "undo", "redo", "export"];
 const conversations = new WeakMap();
+
+/** What a view says while Python is at something else. */
+export const WAITING_FOR_PYTHON = "waiting for Python, which is at something else";
 
 /**
  * Ask Python something; safe for several views of one model.
  *
  * @param {object} model of anywidget.
- * @param {string} kind of the request.
+ * @param {string} kind of the request; decisions and exports are waited for without end.
  * @param {object} fields of the request.
- * @returns {Promise<{content: object, buffers: DataView[]}>} rejected with an Error that says what went wrong.
+ * @param {function()} onWaiting called once when the answer is long in coming.
+ * @returns {Promise<{content: object, buffers: DataView[]}>} rejected with an Error that says what went wrong; its
+ *   `isLate` is true where no answer came.
  */
-export function ask(model, kind, fields = {}) {
-  return conversationOf(model).ask(kind, fields);
+export function ask(model, kind, fields = {}, onWaiting = () => {}) {
+  return conversationOf(model).ask(kind, fields, onWaiting);
+}
+
+/**
+ * Ask for what a view needs to begin, again and again until it is answered.
+ *
+ * @param {object} model of anywidget.
+ * @param {function(string)} say tells the reader what is waited for.
+ * @param {function(): boolean} isOver tells whether the view has closed.
+ * @returns {Promise<object|null>} the answer; null once the view has closed.
+ */
+export async function askHello(model, say, isOver) {
+  while (!isOver()) {
+    try {
+      return (await ask(model, "hello", {}, () => isOver() || say(WAITING_FOR_PYTHON))).content;
+    } catch (error) {
+      if (!isOver()) say(error.isLate ? WAITING_FOR_PYTHON : error.message);
+    }
+    await new Promise((resolve) => setTimeout(resolve, GREET_AGAIN_MS));
+  }
+  return null;
 }
 
 /** Say that a view closes: nothing listens any more once the open questions, maybe of other views, are answered. */
@@ -40,17 +69,26 @@ class Conversation {
     this.listener = (content, buffers) => this.hear(content, buffers ?? []);
   }
 
-  ask(kind, fields) {
+  ask(kind, fields, onWaiting) {
     if (!this.isListening) this.model.on("msg:custom", this.listener);
     this.isListening = true;
     this.isEnding = false;
     this.count += 1;
     const request = `${this.name}-${this.count}`;
     return new Promise((resolve, reject) => {
-      const late = setTimeout(() => this.fail(request, "no answer: is Python still running?"), ANSWER_WITHIN_MS);
-      this.open.set(request, { resolve, reject, late });
-      this.model.send({ ...fields, kind, request });
+      const timers = [setTimeout(onWaiting, WAITING_AFTER_MS)];
+      if (!WAITED_FOR.includes(kind)) timers.push(setTimeout(() => this.giveUp(request), ANSWER_WITHIN_MS));
+      this.open.set(request, { resolve, reject, timers });
+      try {
+        this.model.send({ ...fields, kind, request });
+      } catch (error) {
+        this.fail(request, error.message);
+      }
     });
+  }
+
+  giveUp(request) {
+    this.fail(request, "no answer: is Python still running?", true);
   }
 
   hear(content, buffers) {
@@ -64,15 +102,15 @@ class Conversation {
     question.resolve({ content, buffers });
   }
 
-  fail(request, text) {
+  fail(request, text, isLate = false) {
     const question = this.open.get(request);
     if (!question) return;
     this.close(request, question);
-    question.reject(new Error(String(text)));
+    question.reject(Object.assign(new Error(String(text)), { isLate }));
   }
 
   close(request, question) {
-    clearTimeout(question.late);
+    question.timers.forEach(clearTimeout);
     this.open.delete(request);
     if (this.isEnding) this.end();
   }

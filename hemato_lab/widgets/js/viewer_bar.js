@@ -1,6 +1,7 @@
 // The bar above the picture: which field, how it is shown, zoom and tools.
 
 import { make, makeButton, makeChoice, makeSelect, setPressed } from "./controls.js";
+import { endOfName, shownName } from "./names.js";
 
 const LONGEST_NAME = 48;
 
@@ -34,15 +35,15 @@ export class ViewerBar {
 
   /** Say what is shown: title, names of the fields (numbers while they are not known). */
   setFields(title, names) {
-    this.title.textContent = title;
-    this.title.title = title;
+    this.title.textContent = shownName(title);
+    this.title.title = shownName(title);
     this.title.hidden = !title;
     this.names = names;
     const isMany = names.length > 1;
     this.fields.hidden = !isMany;
     this.arrangement.element.hidden = !isMany;
     this.select.set(
-      names.map((name, at) => [String(at), `${at + 1} of ${names.length}${name ? `: ${shortened(name)}` : ""}`]),
+      names.map((name, at) => [String(at), fieldText(name, at, names.length)]),
       this.select.element.value || "0",
     );
   }
@@ -62,7 +63,7 @@ export class ViewerBar {
   }
 }
 
-// The end of a path tells more than its beginning.
-function shortened(name) {
-  return name.length > LONGEST_NAME ? `…${name.slice(1 - LONGEST_NAME)}` : name;
+function fieldText(name, at, count) {
+  const place = `${at + 1} of ${count}`;
+  return name ? `${place}: ${shownName(endOfName(name, LONGEST_NAME))}` : place;
 }

@@ -28,11 +28,9 @@ export class ViewerWords {
   }
 
   showLegend() {
-    const { picture, model, legend } = this.view;
+    const { picture, counted, legend } = this.view;
     const { camera, heat } = picture;
-    const chosen = model.get("density_of");
-    const what = chosen.length ? chosen.join(", ") : "red cells";
-    legend.show(what, heat.choice ? model.get("density") : "none", model.get("bandwidth_um"), heat.top);
+    legend.show(counted?.what, heat);
     const at = picture.fieldPoint(camera.width / 2, camera.height / 2);
     legend.showHere(heat.choice ? heat.at(at.field, at.x, at.y) : null);
   }
@@ -68,7 +66,7 @@ export class ViewerWords {
     if (chosen.length === 1) parts.push(`selected: ${this.nameOf(chosen[0])}`);
     if (chosen.length > 1) parts.push(`${wholeText(chosen.length)} selected`);
     if (picture.ruler.isOn) parts.push(this.measured());
-    if (picture.tiles.problem) parts.push(picture.tiles.problem);
+    parts.push(...[picture.tiles.problem, ...picture.problems].filter(Boolean));
     status.say(parts.join(" · "));
     this.label();
   }

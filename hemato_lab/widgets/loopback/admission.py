@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import secrets
 import threading
+import time
+from collections.abc import Callable  # noqa: TC003 (fields of a dataclass)
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, Final
@@ -19,8 +21,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 HOST: Final = "127.0.0.1"
+PASS_S: Final = 60.0
+"""Seconds in which an address for one browser has to be used."""
 COOKIE: Final = "hemato_lab"
 TOKEN: Final = "token"  # noqa: S105 (the name of a part of the address)
+_TWICE: Final = (
+    "The browser's own address was used a second time and refused. If no page was shown to you, someone else of this "
+    "machine may have been let in: stop this and start it again."
+)
+_LATE: Final = "The browser came too late for its own address and was refused. Open the address above."
 _NAMES: Final = (HOST, "localhost")
 
 
@@ -34,13 +43,20 @@ class Admission:
         Where it listens.
     space : str
         First part of every path: not secret, but unknown to other servers.
+    told : callable
+        Called with a line what the user should know of refused browsers.
+    clock : callable
+        Seconds that never go back.
     """
 
     port: int
     space: str = field(default_factory=lambda: secrets.token_hex(8))
     _token: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
     _cookie: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
-    _passes: set[str] = field(default_factory=set, repr=False)
+    _passes: dict[str, float] = field(default_factory=dict, repr=False)
+    _spent: set[str] = field(default_factory=set, repr=False)
+    told: Callable[[str], object] = field(default=lambda _: None, repr=False)
+    clock: Callable[[], float] = field(default=time.monotonic, repr=False)
     _guard: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
@@ -49,13 +65,13 @@ class Admission:
         return self._address_with(self._token)
 
     def address_for_one(self) -> str:
-        """Return an address that lets one browser in and then nobody.
+        """Return an address that within `PASS_S` seconds lets one browser in, and then nobody.
 
-        A browser is started with its address as an argument, which other users of this machine can read.
+        Not for the arguments of a program, which other users of this machine can read and use first; see `doorway`.
         """
         one = secrets.token_urlsafe(32)
         with self._guard:
-            self._passes.add(one)
+            self._passes[one] = self.clock() + PASS_S
         return self._address_with(one)
 
     def _address_with(self, token: str) -> str:
@@ -74,13 +90,19 @@ class Admission:
         return headers.get("origin") == f"http://{headers.get('host')}"
 
     def knows_token(self, token: str) -> bool:
-        """Tell whether a token lets in; that of `address_for_one` does once."""
+        """Tell whether a token lets in; that of `address_for_one` once; the user is told of further uses."""
         if _is_same(token, self._token):
             return True
         with self._guard:
-            used = {one for one in self._passes if _is_same(token, one)}
-            self._passes -= used
-        return bool(used)
+            used = [one for one in self._passes if _is_same(token, one)]
+            is_in_time = any(self._passes.pop(one) >= self.clock() for one in used)
+            is_spent = any(_is_same(token, one) for one in self._spent)
+            self._spent.update(used)
+        if is_spent:
+            self.told(_TWICE)
+        elif used and not is_in_time:
+            self.told(_LATE)
+        return is_in_time
 
     def knows_cookie(self, headers: Mapping[str, str]) -> bool:
         """Tell whether a request has the cookie."""

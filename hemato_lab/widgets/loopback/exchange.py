@@ -42,6 +42,8 @@ _CLOSED_DOOR: Final = (
     "Open the whole address that it printed last."
 )
 
+_AGAIN: Final = '<!doctype html><meta http-equiv="refresh" content="0;url={0}"><title>hemato-lab</title>'
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -76,6 +78,11 @@ def text_response(status: int, text: str, **headers: str) -> Response:
     """Return a line for people, with the headers that every answer has."""
     kind = {"Content-Type": "text/plain; charset=utf-8", "Content-Security-Policy": _NO_CONTENT}
     return Response(status, text.encode("utf-8", "replace"), {**_ALWAYS, **kind, **headers})
+
+
+def _html_response(status: int, page: bytes, policy: str) -> Response:
+    kind = {"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": policy}
+    return Response(status, page, {**_ALWAYS, **kind})
 
 
 class Exchange:
@@ -141,6 +148,10 @@ class Exchange:
         what = path.removeprefix(own)
         return what if path.startswith(own) and (not what or what in self._messages) else None
 
+    def is_admitted(self, request: Request) -> bool:
+        """Tell whether a request that `refusal` has nothing against is of somebody who is let in already."""
+        return self._admission.knows_cookie(request.headers)
+
     def respond(self, request: Request) -> Response:
         """Return the answer to a request that `refusal` has nothing against."""
         what = self._asked_for(request)
@@ -156,14 +167,16 @@ class Exchange:
         return Response(200, content, {**_ALWAYS, **kind})
 
     def _show_page(self, request: Request, query: str) -> Response:
-        """Show the page to who has the token, who then gets the cookie, or has the cookie."""
-        came_with_token = any(map(self._admission.knows_token, parse_qs(query).get(TOKEN, [])))
-        if not came_with_token and not self._admission.knows_cookie(request.headers):
-            return text_response(403, f"{_CLOSED_DOOR}\n\n{RESEARCH_USE_NOTICE}")
-        headers = {"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": _OF_THE_PAGE}
-        if came_with_token:
-            headers["Set-Cookie"] = self._admission.set_cookie
-        return Response(200, self._page, {**_ALWAYS, **headers})
+        """Show the page to who has the cookie; who has the token gets it, and goes on to an address without token."""
+        own = f"/{self._admission.space}/"
+        if any(map(self._admission.knows_token, parse_qs(query).get(TOKEN, []))):
+            return text_response(303, "", Location=own, **{"Set-Cookie": self._admission.set_cookie})
+        if self._admission.knows_cookie(request.headers):
+            return _html_response(200, self._page, _OF_THE_PAGE)
+        if request.headers.get("sec-fetch-site") == "cross-site":
+            # Browsers keep the cookie back from who is led here by another page; asked for by this one it comes.
+            return _html_response(403, _AGAIN.format(own).encode("ascii"), _NO_CONTENT)
+        return text_response(403, f"{_CLOSED_DOOR}\n\n{RESEARCH_USE_NOTICE}")
 
     def _ask(self, head: dict[str, Any], buffers: Sequence[bytes]) -> Reply:
         return self._shared.ask(_key(head, "widget"), head.get("content"), buffers)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import struct
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from hemato_lab.errors import InputError
 
@@ -19,8 +19,9 @@ _SIZES: Final = "sizes"
 
 
 def pack_frame(head: Mapping[str, Any], buffers: Sequence[bytes] = ()) -> bytes:
-    """Return a frame of a JSON-ready head and buffers."""
-    text = json.dumps({**head, _SIZES: [len(one) for one in buffers]}, separators=(",", ":")).encode("ascii")
+    """Return a frame of a JSON-ready head and buffers; raises ValueError for NaN, which no page can read."""
+    sized = {**head, _SIZES: [len(one) for one in buffers]}
+    text = json.dumps(sized, separators=(",", ":"), allow_nan=False).encode("ascii")
     return b"".join((_LENGTH.pack(len(text)), text, *buffers))
 
 
@@ -50,12 +51,17 @@ def unpack_frame(frame: bytes) -> tuple[dict[str, Any], list[bytes]]:
 
 def _head(text: bytes) -> dict[str, Any]:
     try:
-        head = json.loads(text.decode("utf-8"))
+        head = json.loads(text.decode("utf-8"), parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise _malformed("its head is no JSON") from error
     if not isinstance(head, dict):
         raise _malformed("its head is no object")
     return head
+
+
+def _refuse(constant: str) -> NoReturn:
+    """Refuse NaN and Infinity, which Python would take."""
+    raise ValueError(constant)
 
 
 def _malformed(problem: str) -> InputError:

@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 import threading
+import time
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -17,15 +18,18 @@ from hemato_lab.widgets.loopback.exchange import MOST_BYTES, Exchange, Request, 
 from hemato_lab.widgets.loopback.sharing import SharedWidgets
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from hemato_lab.widgets.base import SmearWidget
 
 _LOGGER: Final = logging.getLogger(__name__)
 _SILENT_S: Final = 60.0
 """Seconds after which a connection that says nothing is closed."""
+_STRANGER_S: Final = 5.0
+"""Seconds in which a connection has to bring a whole request of somebody who is let in."""
 _PIECE: Final = 1 << 16
-_MOST_CONNECTIONS: Final = 64
+_MOST_STRANGERS: Final = 64
+"""Connections that nobody who is let in has used yet; beyond, the oldest has to go."""
 _ENDING_S: Final = 3.0
 """Seconds for answers under way when the server ends."""
 
@@ -43,6 +47,8 @@ class LoopbackServer:
         A line on the page about what it shows.
     port : int
         Where to listen; 0 takes any that is free.
+    tell : callable
+        Told in a line of text what the user should know of browsers that were refused.
 
     Raises
     ------
@@ -55,16 +61,24 @@ class LoopbackServer:
     so, and leaving waits a little for answers under way.
     """
 
-    def __init__(self, widgets: Sequence[SmearWidget], *, title: str, words: str = "", port: int = 0) -> None:
-        keyed = {f"widget-{number}": widget for number, widget in enumerate(widgets, 1)}
-        self._shared = SharedWidgets(keyed)
+    def __init__(
+        self,
+        widgets: Sequence[SmearWidget],
+        *,
+        title: str,
+        words: str = "",
+        port: int = 0,
+        tell: Callable[[str], object] = lambda _: None,
+    ) -> None:
         try:
             self._server = _Server((HOST, port), _Handler)
         except (OSError, OverflowError) as error:
             reason = error.strerror if isinstance(error, OSError) else "no such port"
             hint = "choose another port, or 0 for any that is free"
             raise ConfigError(f"cannot listen at port {port}: {reason}", subject="--port", hint=hint) from error
-        self._admission = Admission(self._server.server_port)
+        keyed = {f"widget-{number}": widget for number, widget in enumerate(widgets, 1)}
+        self._shared = SharedWidgets(keyed)
+        self._admission = Admission(self._server.server_port, told=tell)
         self._server.exchange = Exchange(self._admission, self._shared, keyed, title=title, words=words)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), daemon=True)
 
@@ -98,6 +112,7 @@ class _Server(ThreadingHTTPServer):
     """Counts its connections, so that there are not too many and none is cut off in an answer."""
 
     daemon_threads = True
+    request_queue_size = 128
     block_on_close = False
     # Elsewhere it would let two servers listen at one port.
     allow_reuse_address = os.name == "posix"
@@ -105,17 +120,17 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, *arguments: Any) -> None:
         self._idle = threading.Condition()
-        self._connections: set[socket.socket] = set()
+        self._admitted: set[socket.socket] = set()
+        self._strangers: dict[socket.socket, float] = {}
         self._answering = 0
         super().__init__(*arguments)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Take a connection, or close it where there are too many."""
+        """Take a connection; where there are too many of strangers, end the oldest of these."""
         with self._idle:
-            if len(self._connections) >= _MOST_CONNECTIONS:
-                self.shutdown_request(request)
-                return
-            self._connections.add(request)
+            if len(self._strangers) >= _MOST_STRANGERS:
+                self._end_stranger(next(iter(self._strangers)))
+            self._strangers[request] = time.monotonic()
         super().process_request(request, client_address)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
@@ -124,7 +139,26 @@ class _Server(ThreadingHTTPServer):
             super().process_request_thread(request, client_address)
         finally:
             with self._idle:
-                self._connections.discard(request)
+                self._admitted.discard(request)
+                self._strangers.pop(request, None)
+
+    def service_actions(self) -> None:
+        """End the connections on which nobody has been let in for a while."""
+        with self._idle:
+            begin = time.monotonic() - _STRANGER_S
+            for stranger in [one for one, since in self._strangers.items() if since < begin]:
+                self._end_stranger(stranger)
+
+    def admit(self, connection: socket.socket) -> None:
+        """Keep a connection on which somebody was let in."""
+        with self._idle:
+            if self._strangers.pop(connection, None) is not None:
+                self._admitted.add(connection)
+
+    def _end_stranger(self, connection: socket.socket) -> None:
+        del self._strangers[connection]
+        with suppress(OSError):  # it has gone already
+            connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 (the library calls it so)
         """Note what went wrong, without its words: these could hold names. Browsers come and go, that is nothing."""
@@ -142,7 +176,7 @@ class _Server(ThreadingHTTPServer):
         """End the connections, as soon as no answer is under way."""
         with self._idle:
             self._idle.wait_for(lambda: self._answering == 0, within_s)
-            for connection in self._connections:
+            for connection in (*self._admitted, *self._strangers):
                 with suppress(OSError):  # it has gone already
                     connection.shutdown(socket.SHUT_RDWR)
 
@@ -162,6 +196,11 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Answer a message."""
         self._serve()
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002
+        """Answer what is no request of ours as everything else is answered."""
+        self.close_connection = True
+        self._send(text_response(code, "Not done in this way."))
 
     def version_string(self) -> str:
         """Return what the header Server says: no versions."""
@@ -192,6 +231,8 @@ class _Handler(BaseHTTPRequestHandler):
         if refused is not None:
             self._skip(length)
             return refused
+        if exchange.is_admitted(request):
+            self.server.admit(self.connection)
         return exchange.respond(Request(self.command, self.path, headers, self.rfile.read(length)))
 
     def _skip(self, length: int) -> None:
@@ -214,4 +255,5 @@ class _Handler(BaseHTTPRequestHandler):
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()
-        self.wfile.write(response.body)
+        if self.command != "HEAD":
+            self.wfile.write(response.body)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from traitlets import TraitError
@@ -68,9 +69,10 @@ class SharedWidgets:
         self._changes: dict[tuple[str, str], _Change] = {}
         self._saving: tuple[str, str, frozenset[str]] | None = None
         self._is_closed = False
-        for key, widget in self._widgets.items():
-            state, buffers = synced_state(widget)
-            widget.observe(lambda change, key=key: self._note(key, change["name"]), names=[*state, *buffers])
+        self._answering = {key: threading.Lock() for key in self._widgets}
+        self._observers = [(widget, partial(self._note, key)) for key, widget in self._widgets.items()]
+        for widget, observer in self._observers:
+            widget.observe(observer, names=_names_of(widget))
 
     def states(self) -> Reply:
         """Return the whole state of every widget."""
@@ -94,7 +96,8 @@ class SharedWidgets:
         if isinstance(kind, str) and kind in _READING:
             answer = widget.answer(content, buffers)
         else:
-            with self._changed:
+            # Not the lock of the values: an answer may wait for the disk, or for another process that decides.
+            with self._answering[key]:
                 answer = widget.answer(content, buffers)
         reply = Reply(0)
         places = [reply.add_buffer(one) for one in answer.buffers]
@@ -107,13 +110,12 @@ class SharedWidgets:
         Raises
         ------
         InputError
-            If there is no such widget or no such trait.
+            If there is no such widget, or a trait is none that a page may set.
         """
         widget = self._widget(key)
         with self._changed:
-            state, buffers = synced_state(widget)
-            if not changes.keys() <= {*state, *buffers}:
-                raise InputError("there is no such value of this widget")
+            if not changes.keys() <= widget.SET_BY_READERS:
+                raise InputError("a page cannot set such a value of this widget")
             with self._saved_by(page, key, changes):
                 refused = [name for name, value in changes.items() if not _was_set(widget, name, value)]
             reply = Reply(self._version)
@@ -143,7 +145,10 @@ class SharedWidgets:
             return reply
 
     def close(self) -> None:
-        """Let everybody go who waits."""
+        """Let everybody go who waits, and the widgets."""
+        for widget, observer in self._observers:
+            widget.unobserve(observer, names=_names_of(widget))
+        self._observers.clear()
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
@@ -165,7 +170,8 @@ class SharedWidgets:
         finally:
             self._saving = None
 
-    def _note(self, key: str, name: str) -> None:
+    def _note(self, key: str, change: Mapping[str, Any]) -> None:
+        name = change["name"]
         with self._changed:
             self._version += 1
             page = None
@@ -189,6 +195,11 @@ class SharedWidgets:
     def _version_of(self, key: str, name: str) -> int:
         change = self._changes.get((key, name))
         return 0 if change is None else change.version
+
+
+def _names_of(widget: SmearWidget) -> list[str]:
+    state, buffers = synced_state(widget)
+    return [*state, *buffers]
 
 
 def _was_set(widget: SmearWidget, name: str, value: object) -> bool:

@@ -62,9 +62,11 @@ class Client:
 
     def come(self) -> bytes:
         """Open the address as it was printed."""
-        status, headers, page = self.send("GET", self.path + "?" + urlsplit(self.address).query)
-        assert status == 200
+        status, headers, _ = self.send("GET", self.path + "?" + urlsplit(self.address).query)
+        assert (status, headers["Location"]) == (303, self.path)
         self.cookie = headers["Set-Cookie"].partition(";")[0]
+        status, _, page = self.send("GET", self.path, headers={"Cookie": self.cookie})
+        assert status == 200
         return page
 
     def page_headers(self) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import shutil
 import subprocess
 
@@ -16,7 +17,11 @@ from hemato_lab.widgets.loopback.framing import pack_frame, unpack_frame
 
 NODE = shutil.which("node")
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 )
@@ -41,6 +46,15 @@ def test_a_head_that_does_not_fit_is_refused(head):
     text = head.encode()
     with pytest.raises(InputError, match="no message"):
         unpack_frame(len(text).to_bytes(4, "little") + text + b"ab")
+
+
+@pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity"])
+def test_numbers_that_are_no_json_pass_neither_way(word):
+    text = f'{{"x":{word},"sizes":[]}}'.encode()
+    with pytest.raises(InputError, match="no JSON"):
+        unpack_frame(len(text).to_bytes(4, "little") + text)
+    with pytest.raises(ValueError, match="JSON"):
+        pack_frame({"x": float(word)})
 
 
 def test_deep_nesting_is_refused():
@@ -69,3 +83,37 @@ def test_the_page_packs_and_unpacks_the_same(tmp_path):
     frame = base64.b64encode(pack_frame(head, buffers)).decode()
     answered = subprocess.run([NODE, str(path), frame], capture_output=True, check=True, timeout=60).stdout  # noqa: S603
     assert unpack_frame(base64.b64decode(answered)) == ({**head, "seen": [0, 256, 1]}, [*buffers, b"\x09"])
+
+
+FOLLOW = """
+const listeners = new Set();
+globalThis.document = {
+  visibilityState: "visible",
+  addEventListener: (_, listener) => listeners.add(listener),
+  removeEventListener: (_, listener) => listeners.delete(listener),
+};
+const told = [];
+const news = packFrame({ version: 2, messages: [] });
+const statuses = [200, 200, 503, 200, 403];
+globalThis.fetch = async () => {
+  const status = statuses.shift();
+  told.push([status, listeners.size]);
+  return { ok: status === 200, status, text: async () => `status ${status}`, arrayBuffer: async () => news.buffer };
+};
+const said = [];
+await new LoopbackTransport((text) => said.push(text)).follow(new Map());
+process.stdout.write(JSON.stringify({ told, said, left: listeners.size }));
+"""
+
+
+def test_waiting_for_news_leaves_no_listener_and_outlives_a_failure_of_the_server(tmp_path):
+    if NODE is None:
+        pytest.skip("node is not there")
+    path = tmp_path / "follow.mjs"
+    path.write_text(bundle("loopback_transport.js") + FOLLOW, encoding="utf-8")
+    done = subprocess.run([NODE, str(path)], capture_output=True, text=True, check=True, timeout=60)  # noqa: S603
+    assert json.loads(done.stdout) == {
+        "told": [[200, 1], [200, 1], [503, 1], [200, 1], [403, 1]],
+        "said": ["", "", "status 503", "", "status 403"],
+        "left": 0,
+    }

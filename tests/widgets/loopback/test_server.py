@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+import os
 import re
 import socket
 import threading
 import time
+from contextlib import ExitStack, suppress
+from pathlib import Path
 from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import pytest
 
 from hemato_lab.errors import ConfigError
 from hemato_lab.widgets.loopback import LoopbackServer
+from hemato_lab.widgets.loopback import server as server_module
+from hemato_lab.widgets.loopback.admission import PASS_S, Admission
+from hemato_lab.widgets.loopback.doorway import doorway
 from hemato_lab.widgets.loopback.exchange import MOST_BYTES
 from hemato_lab.widgets.loopback.framing import pack_frame
 from tests.widgets.loopback.conftest import Client
@@ -102,6 +110,68 @@ def test_the_address_for_one_browser_lets_in_once(server):
     assert urlsplit(one.address).query not in server.address
 
 
+def test_that_address_is_good_for_a_minute_and_the_user_hears_of_refusals():
+    now, told = [0.0], []
+    admission = Admission(1, told=told.append, clock=lambda: now[0])
+    first, second = (urlsplit(admission.address_for_one()).query.partition("=")[2] for _ in range(2))
+    now[0] = PASS_S - 1
+    assert admission.knows_token(first)
+    assert not told
+    assert not admission.knows_token(first)
+    assert "a second time" in told[0]
+    now[0] = PASS_S + 1
+    assert not admission.knows_token(second)
+    assert "too late" in told[1]
+    assert not admission.knows_token("x")
+    assert len(told) == 2
+
+
+def test_the_file_that_leads_there_is_for_this_user_alone():
+    with doorway("http://127.0.0.1:1/a/?token=x&y") as address:
+        assert "token" not in address
+        path = Path(url2pathname(urlsplit(address).path))
+        assert "url=http://127.0.0.1:1/a/?token=x&amp;y" in path.read_text(encoding="utf-8")
+        if os.name == "posix":
+            assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    assert not path.parent.exists()
+
+
+def test_a_browser_led_here_by_another_page_asks_once_more(client):
+    status, headers, page = client.send("GET", client.path, headers={"Sec-Fetch-Site": "cross-site"})
+    assert (status, headers["Content-Security-Policy"][:18]) == (403, "default-src 'none'")
+    assert f'content="0;url={client.path}"'.encode() in page
+    assert b"refresh" not in client.send("GET", client.path, headers={"Sec-Fetch-Site": "same-origin"})[2]
+
+
+def test_silent_strangers_do_not_lock_the_reader_out(server, client):
+    parts = urlsplit(server.address)
+    with ExitStack() as opened:
+        for _ in range(100):
+            opened.enter_context(socket.create_connection((parts.hostname, parts.port), timeout=30))
+        assert len(client.post("open")[0]) == 2
+
+
+def test_a_stranger_is_gone_soon_however_slowly_it_sends_and_the_reader_stays(server, client, monkeypatch):
+    monkeypatch.setattr(server_module, "_STRANGER_S", 0.3)
+    parts = urlsplit(server.address)
+    reader = http.client.HTTPConnection(client.host, timeout=30)
+    stranger = socket.create_connection((parts.hostname, parts.port), timeout=30)
+    for _ in range(2):
+        reader.request("POST", client.path + "open", pack_frame({"client": "x"}), client.page_headers())
+        response = reader.getresponse()
+        assert (response.status, bool(response.read())) == (200, True)
+        own = reader.sock
+        for _ in range(8):
+            with suppress(OSError):
+                stranger.sendall(b"G")
+            time.sleep(0.1)
+    assert reader.sock is own
+    with suppress(ConnectionError):
+        assert stranger.recv(10) == b""
+    stranger.close()
+    reader.close()
+
+
 @pytest.mark.parametrize(
     ("method", "target", "status"),
     [
@@ -121,7 +191,11 @@ def test_the_address_for_one_browser_lets_in_once(server):
 )
 def test_there_is_nothing_else(client, method, target, status):
     headers = client.page_headers()
-    assert client.send(method, target.format(path=client.path), b"", headers)[0] == status
+    seen, received, _ = client.send(method, target.format(path=client.path), b"", headers)
+    assert seen == status
+    assert received["Content-Security-Policy"].startswith("default-src 'none'")
+    assert received["X-Content-Type-Options"] == "nosniff"
+    assert received["Content-Type"].startswith("text/plain")
 
 
 @pytest.mark.parametrize(
@@ -207,8 +281,6 @@ def test_a_selection_of_one_page_is_that_of_the_other(client, second_client, rev
 
 
 def test_a_connection_serves_many_messages(client, server):
-    import http.client
-
     connection = http.client.HTTPConnection(client.host, timeout=30)
     for _ in range(3):
         connection.request("POST", client.path + "open", pack_frame({"client": "x"}), client.page_headers())

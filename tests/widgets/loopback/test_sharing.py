@@ -56,6 +56,54 @@ def test_nothing_but_the_values_of_a_view_can_be_set(shared, key, changes):
         shared.save("one", key, changes)
 
 
+@pytest.mark.parametrize("name", ["decided", "decided_names", "progress", "names", "cells", "blind", "choices"])
+def test_no_page_sets_what_was_found_or_decided(shared, review, name):
+    before = getattr(review.gallery, name)
+    with pytest.raises(InputError, match="cannot set"):
+        shared.save("one", "g", {name: [], "reverse": True})
+    assert getattr(review.gallery, name) == before
+    assert not review.gallery.reverse
+
+
+def test_numbers_that_no_page_could_read_are_not_taken(shared, review):
+    reply = shared.save("one", "v", {"viewport": [0, float("nan"), 0, 1], "minimum_score": float("nan")})
+    assert reply.messages[0]["state"] == {"viewport": [], "minimum_score": 0.0}
+
+
+def test_a_decision_that_waits_for_the_log_holds_nobody_up(shared, review, monkeypatch):
+    goes_on, begun = threading.Event(), threading.Event()
+
+    def wait(*_):
+        begun.set()
+        goes_on.wait(20)
+        return ()
+
+    monkeypatch.setattr(review.review, "decide", wait)
+    content = {"kind": "decide", "request": "d", "action": "accept", "rows": [0]}
+    decider = threading.Thread(target=shared.ask, args=("g", content, []))
+    decider.start()
+    assert begun.wait(10)
+    begin = time.monotonic()
+    shared.save("two", "v", {"minimum_score": 0.5})
+    shared.states()
+    shared.wait("three", 0, 0)
+    assert shared.ask("v", {"kind": "hello", "request": "h"}, []).messages[0]["content"]["kind"] == "hello"
+    assert time.monotonic() - begin < 5
+    goes_on.set()
+    decider.join(10)
+
+
+def test_closed_it_hears_nothing_more(shared, review):
+    def observers():
+        return sum(len(one) for by_type in review.viewer._trait_notifiers.values() for one in by_type.values())
+
+    before = observers()
+    shared.close()
+    without = observers()
+    SharedWidgets({"v": review.viewer}).close()
+    assert without == observers() < before
+
+
 def test_who_waits_is_told_at_once_and_in_the_end(shared, review):
     begin = shared.states().version
     replies = []
