@@ -49,7 +49,10 @@ def export(
         bool, typer.Option("--with-images", help="Put the images into the archive too: coco, yolo, voc.")
     ] = False,
     decisions: Annotated[
-        str | None, typer.Option(help="Log of a reader's decisions: the analysis is written as they correct it.")
+        str | None,
+        typer.Option(
+            help="Log of a reader's decisions, to write the analysis as they correct it; results need --images too."
+        ),
     ] = None,
     um_per_px: UmPerPx = None,
     rbc_diameter_px: RbcDiameterPx = None,
@@ -57,7 +60,8 @@ def export(
 ) -> None:
     """Write an analysis in the format of another program. For Research Use Only.
 
-    A folder of results holds no pixels: formats with pictures (png, html, pdf, heatmap, dicom) need --images beside it.
+    A folder of results holds no pixels: formats with pictures (png, html, pdf, heatmap, dicom), and any format with
+    --decisions, need --images beside it.
     """
     from hemato_lab.export import render, suffix_of
     from hemato_lab.export.writing import write_whole

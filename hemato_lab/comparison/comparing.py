@@ -60,7 +60,7 @@ def compare(
         Diameter of a red cell in pixels, where neither side states it.
     labels : pair of str
         What to call the sides; empty takes their own names. Two of one name are told apart by the folders that they lie
-        in, or as the first and the second.
+        in, by their detectors, or as the first and the second.
 
     Returns
     -------
@@ -102,11 +102,20 @@ def _told_apart(
     if sides[0].label != sides[1].label:
         return sides
     named = (f"{sides[0].label} (first)", f"{sides[1].label} (second)")
+    detectors = [_detector_of(side) for side in sides]
+    if all(detectors) and detectors[0] != detectors[1] and not any(labels):
+        named = (f"{sides[0].label} ({detectors[0]})", f"{sides[1].label} ({detectors[1]})")
     paths = [Path(source).absolute().parts for source in sources if isinstance(source, str | os.PathLike)]
     if len(paths) == 2 and not any(labels):
         parts = next((n for n in range(2, _MOST_FOLDERS + 1) if paths[0][-n:] != paths[1][-n:]), 0)
         named = ("/".join(paths[0][-parts:]), "/".join(paths[1][-parts:])) if parts else named
     return replace(sides[0], label=named[0]), replace(sides[1], label=named[1])
+
+
+def _detector_of(side: Side) -> str:
+    """Return the name of the detector that found the cells, empty where it is not known."""
+    parameters = {} if side.analysis is None else side.analysis.provenance.get("parameters", {})
+    return str(parameters.get("detector", ""))
 
 
 def _with_misplaced(cells: CellComparison, misplaced: int) -> CellComparison:

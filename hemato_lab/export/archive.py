@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from hemato_lab.export.characters import storable
+from hemato_lab.formats.sniffing import SUFFIXES
 from hemato_lab.report import RESEARCH_USE_NOTICE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from hemato_lab.analysis import Analysis
 
@@ -26,7 +27,7 @@ _FIRST_DATE: Final = (1980, 1, 1, 0, 0, 0)
 _ON_UNIX: Final = 3
 _ORDINARY_FILE: Final = 0o100644
 _PACKED: Final = (".png", ".jpg")
-_ENDING: Final = re.compile(r"\.[A-Za-z0-9]{1,5}$")
+_ENDING: Final = re.compile(rf"({'|'.join(map(re.escape, SUFFIXES))})$", re.IGNORECASE)
 _UNFIT: Final = re.compile(r"[^\w .()+-]")
 _RESERVED: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d) *(\.|$)", re.IGNORECASE)
 _LONGEST_STEM: Final = 60
@@ -55,8 +56,9 @@ def zipped(files: Iterable[tuple[str, bytes]]) -> bytes:
 def stems(names: Sequence[str]) -> tuple[str, ...]:
     """Return a file name without ending for each name of a field: fit for every file system, no two the same.
 
-    A usual name loses nothing but its folder and ending, so that files of annotations pair with their images by name;
-    folders stay in where names would be the same without them. What means something to a file system becomes ``_``.
+    A usual name loses nothing but its folder and the ending of an image, so that files of annotations pair with their
+    images by name; folders stay in where names would be the same without them. What means something to a file system
+    becomes ``_``. Names of files may say who a patient is: they go into archives as they are.
     """
     alone = [_stem(re.split(r"[/\\]", name)[-1]) for name in names]
     plain_stems = alone if len({stem.casefold() for stem in alone}) == len(names) else [_stem(name) for name in names]
@@ -80,20 +82,32 @@ def _stem(name: str) -> str:
     return f"_{fit}" if _RESERVED.match(fit) else fit
 
 
-def index(analysis: Analysis) -> tuple[str, bytes]:
-    """Return the file that says which field each file of an archive is of, its size in pixels and number of cells."""
+def index(analysis: Analysis, files: Mapping[int, str] | None = None, *, named: bool = True) -> tuple[str, bytes]:
+    """Return the file that says which field each file of an archive is of, its size in pixels and number of cells.
+
+    Parameters
+    ----------
+    analysis : Analysis
+        Of which no pixels are used.
+    files : mapping of int to str, or None
+        Index of each field that is in the archive, and its file's name without ending; None stands for all fields
+        under their own names.
+    named : bool
+        Whether the names of fields are told; names of files may say who the patient is.
+    """
+    files = dict(enumerate(stems_of(analysis))) if files is None else files
     fields = analysis.smear.fields
     counts = np.bincount(analysis.detections["field"], minlength=len(fields))
     rows = [
         {
             "file": stem,
-            "field": storable(one.name),
-            "file_id": storable(one.file_id),
-            "width": one.width,
-            "height": one.height,
-            "cells": int(count),
+            **({"field": storable(fields[place].name)} if named else {}),
+            "file_id": storable(fields[place].file_id),
+            "width": fields[place].width,
+            "height": fields[place].height,
+            "cells": int(counts[place]),
         }
-        for stem, one, count in zip(stems_of(analysis), fields, counts, strict=True)
+        for place, stem in files.items()
     ]
     scale = analysis.smear.scale
     listed = {

@@ -1,11 +1,13 @@
 """Cells as COCO annotations: boxes, outlines, names and scores, images referenced by their name.
 
-(0, 0) is the outer corner of the first pixel, as in COCO. Category numbers are the same in every file.
+(0, 0) is the outer corner of the first pixel, as in COCO. Outlines are cut to the box of their cell, and areas are
+theirs. A cell without a score has none here. Category numbers are the same in every file.
 """
 
 from __future__ import annotations
 
 import json
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -15,15 +17,18 @@ from hemato_lab.export.archive import index, zipped
 from hemato_lab.export.categories import category_ids, category_of
 from hemato_lab.export.characters import storable
 from hemato_lab.export.images import image_files, image_names
-from hemato_lab.export.shapes import boxes, ellipses
+from hemato_lab.export.shapes import area_within, boxes, cut, ellipses
 from hemato_lab.report import RESEARCH_USE_NOTICE
 from hemato_lab.vocabulary import detector_class
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from hemato_lab.analysis import Analysis
 
 ANNOTATIONS_FILE: Final = "annotations.json"
 _POINTS: Final = 24
+_LEAST_POINTS: Final = 3
 
 
 def render(analysis: Analysis, *, include_images: bool = False) -> bytes:
@@ -103,20 +108,29 @@ def _annotations(analysis: Analysis, field: int) -> list[dict[str, Any]]:
     rows = np.flatnonzero(analysis.detections["field"] == field)
     cells = analysis.detections.select(rows)
     shapes = ellipses(cells, analysis.smear.scale)
-    outlines = np.round(shapes.outlines(_POINTS).reshape(len(cells), 2 * _POINTS), 2).tolist()
     corners = boxes(cells, analysis.smear.fields[field])
+    outlines = [_cut(*one) for one in zip(shapes.outlines(_POINTS), corners, strict=True)]
     sides = np.round(np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1), 3).tolist()
-    columns = (cells["name"].tolist(), cells["score"].tolist(), shapes.area.tolist(), sides, outlines)
+    columns = (cells["name"].tolist(), cells["score"].tolist(), sides, outlines)
     return [
         {
             "id": row + 1,
             "image_id": field + 1,
             "category_id": category_of(name),
             "bbox": side,
-            "area": round(area, 2),
-            "segmentation": [outline],
+            "area": round(area_within(outline), 2),
+            "segmentation": [np.round(outline, 2).ravel().tolist()],
             "iscrowd": 0,
-            "score": round(score, 4),
+            **({"score": round(score, 4)} if isfinite(score) else {}),
         }
-        for row, name, score, area, side, outline in zip(rows.tolist(), *columns, strict=True)
+        for row, name, score, side, outline in zip(rows.tolist(), *columns, strict=True)
     ]
+
+
+def _cut(outline: NDArray[np.float64], box: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the outline of a cell within its box; where it does not meet the box, the box is what was measured."""
+    kept = cut(outline, box)
+    if len(kept) >= _LEAST_POINTS:
+        return kept
+    left, top, right, bottom = box
+    return np.array([[left, top], [right, top], [right, bottom], [left, bottom]])

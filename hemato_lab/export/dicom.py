@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from hemato_lab.errors import ConfigError, MissingDependencyError
-from hemato_lab.export.archive import index, stems_of, zipped
+from hemato_lab.export.archive import index, zipped
 from hemato_lab.export.images import require_room
 
 if TYPE_CHECKING:
@@ -21,7 +21,9 @@ def render(analysis: Analysis) -> bytes:
     """Return an archive with an image a field, and annotations a field that has cells.
 
     Pixels are not compressed again. Cells are ellipses in the slide coordinates of their image, a group a name, with
-    score and area. No value is of a patient; dates that DICOM demands are stand-ins, and the files say so.
+    score and area; those that a reader decided on are groups of their own. No value is of a patient and no file has the
+    name of a field, so that ``field_01`` is the first; dates that DICOM demands are stand-ins, and the files say so.
+    Pixels are not looked at: writing or a label in them stays there. Another content has another UID.
 
     Raises
     ------
@@ -37,7 +39,7 @@ def render(analysis: Analysis) -> bytes:
             "no DICOM image without a pixel size", subject=analysis.smear.name, hint="state the scale of the smear"
         )
     require_room(analysis)
-    return zipped((index(analysis), *_files(analysis)))
+    return zipped((index(analysis, dict(enumerate(_stems(analysis))), named=False), *_files(analysis)))
 
 
 def _files(analysis: Analysis) -> Iterator[tuple[str, bytes]]:
@@ -47,9 +49,15 @@ def _files(analysis: Analysis) -> Iterator[tuple[str, bytes]]:
         if error.name is None or error.name.startswith("hemato_lab"):
             raise
         raise MissingDependencyError(error.name, extra="dicom", subject="DICOM files") from error
-    for field, stem in enumerate(stems_of(analysis)):
+    for field, stem in enumerate(_stems(analysis)):
         image = dicom_image.whole_slide_image(analysis, field)
         yield f"{IMAGES_FOLDER}/{stem}.dcm", dicom_image.content_of(image)
         if len(analysis.cells_of(field)):
             annotations = dicom_annotations.bulk_annotations(analysis, field, image)
             yield f"{ANNOTATIONS_FOLDER}/{stem}.dcm", dicom_image.content_of(annotations)
+
+
+def _stems(analysis: Analysis) -> tuple[str, ...]:
+    """Return names of files that tell nothing: those of fields are often names of patients."""
+    digits = max(2, len(str(len(analysis.smear))))
+    return tuple(f"field_{number:0{digits}}" for number in range(1, len(analysis.smear) + 1))

@@ -6,12 +6,12 @@ in the centre of the first pixel, x to the right and y up: a cell at (x, y) pixe
 
 from __future__ import annotations
 
+import hashlib
 import io
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from uuid import NAMESPACE_URL, uuid5
 
 import numpy as np
-import simplejpeg
 from pydicom import dcmwrite
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sr.codedict import codes
@@ -19,6 +19,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, VLWholeSlideMicroscopyImage
 from pydicom.valuerep import format_number_as_ds
 
 from hemato_lab import __version__
+from hemato_lab.export.losses import loss_of
 from hemato_lab.report import RESEARCH_USE_NOTICE
 from hemato_lab.smear import Window
 
@@ -38,8 +39,9 @@ _FILM_UM: Final = 1.0
 """Depth of the imaged volume where none is known: less than the depth of field of an oil immersion."""
 _WHITE: Final = 255
 _TYPE: Final = ["DERIVED", "PRIMARY", "VOLUME", "NONE"]
-_JPEG: Final = (".jpg", ".jpeg")
-_USUAL_QUALITY: Final = 90
+_NOT_LOOKED_AT: Final = "no data of a patient was read; pixels were not looked at"
+"""DICOM demands a word on labels and writing in the image: who relies on it must know that nobody looked."""
+_LOSS_UNKNOWN: Final = "Not compressed here; whether compression with loss came before is not known."
 
 
 def uid(*names: object) -> UID:
@@ -52,6 +54,23 @@ def content_of(dataset: Dataset) -> bytes:
     stream = io.BytesIO()
     dcmwrite(stream, dataset, enforce_file_format=True)
     return stream.getvalue()
+
+
+def identify_by_content(dataset: Dataset) -> str:
+    """Give a dataset an instance and a series UID of its own content, and return the hash that they are made from.
+
+    An archive for images keeps the first file of a UID: what differs in anything needs another one.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Complete but for these UIDs, which are the same in every file until now.
+    """
+    digest = hashlib.sha256(content_of(dataset)).hexdigest()
+    dataset.SOPInstanceUID = uid("instance", digest)
+    dataset.SeriesInstanceUID = uid("series", digest)
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    return digest
 
 
 def whole_slide_image(analysis: Analysis, field: int) -> Dataset:
@@ -80,17 +99,18 @@ def whole_slide_image(analysis: Analysis, field: int) -> Dataset:
     image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     image.file_meta.MediaStorageSOPClassUID = image.SOPClassUID
     image.file_meta.MediaStorageSOPInstanceUID = image.SOPInstanceUID
+    identify_by_content(image)
     return image
 
 
 def _identify(image: Dataset, analysis: Analysis, field: int) -> None:
-    study = analysis.report.pbs_study_id
+    study, scale = analysis.report.pbs_study_id, analysis.smear.scale
     image.SpecificCharacterSet = "ISO_IR 192"
     image.SOPClassUID = VLWholeSlideMicroscopyImageStorage
     image.SOPInstanceUID = uid(study, field, "image")
     image.StudyInstanceUID = uid(study)
     image.SeriesInstanceUID = uid(study, field, "images")
-    image.FrameOfReferenceUID = uid(study, field, "slide")
+    image.FrameOfReferenceUID = uid(study, field, "slide", None if scale is None else scale.um_per_px)
     image.PositionReferenceIndicator = ""
     image.Modality = "SM"
     image.SeriesNumber, image.InstanceNumber = 2 * field + 1, 1
@@ -100,8 +120,7 @@ def _identify(image: Dataset, analysis: Analysis, field: int) -> None:
         setattr(image, keyword, "")
     for keyword in ("StudyDate", "StudyTime", "ReferringPhysicianName", "StudyID"):
         setattr(image, keyword, "")
-    image.PatientIdentityRemoved = "YES"
-    image.DeidentificationMethod = "nothing of a patient was read"
+    image.DeidentificationMethod = _NOT_LOOKED_AT
     image.LongitudinalTemporalInformationModified = "REMOVED"
     image.ContentDate, image.ContentTime = STAND_IN_DATE, STAND_IN_TIME
     image.AcquisitionDateTime = STAND_IN_DATE + STAND_IN_TIME
@@ -200,17 +219,17 @@ def _fill(image: Dataset, field: Field) -> None:
     image.Rows, image.Columns, image.NumberOfFrames = rows, columns, len(frames)
     image.SamplesPerPixel, image.PhotometricInterpretation, image.PlanarConfiguration = 3, "RGB", 0
     image.BitsAllocated, image.BitsStored, image.HighBit, image.PixelRepresentation = 8, 8, 7, 0
-    _state_losses(image, field, frames[0])
+    _state_losses(image, field)
     content = b"".join(frame.tobytes() for frame in frames)
     image.PixelData = content + b"\0" * (len(content) % 2)
 
 
-def _state_losses(image: Dataset, field: Field, frame: Any) -> None:
-    """Say that pixels were a JPEG before; how small it was is told from what JPEG usually makes of such pixels."""
-    if not field.name.lower().endswith(_JPEG):
-        image.LossyImageCompression = "00"
+def _state_losses(image: Dataset, field: Field) -> None:
+    """Say how pixels were compressed before, as far as their file tells."""
+    loss = loss_of(field)
+    image.LossyImageCompression = "00" if loss is None else "01"
+    if loss is None:
+        image.DerivationDescription = _LOSS_UNKNOWN
         return
-    size = len(simplejpeg.encode_jpeg(frame, quality=_USUAL_QUALITY))
-    image.LossyImageCompression = "01"
-    image.LossyImageCompressionMethod = "ISO_10918_1"
-    image.LossyImageCompressionRatio = format_number_as_ds(round(frame.nbytes / size, 1))
+    image.LossyImageCompressionMethod = loss.method
+    image.LossyImageCompressionRatio = format_number_as_ds(round(loss.ratio, 2))

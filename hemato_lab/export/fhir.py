@@ -1,7 +1,9 @@
 """The report as a FHIR R4 bundle: a DiagnosticReport, its Observations, the specimen and the software.
 
 Nothing in it is of a patient, and nothing is verified: the report is ``partial`` and observations are ``preliminary``,
-the two states whose definitions say that data may be unverified. There are no dates, as the analysis knows none.
+the two states whose definitions say that data may be unverified. There are no dates, as the analysis knows none. The id
+of every resource is made from its content, so that no analysis of a smear replaces what another one said; the
+identifier of the report is that of the study.
 """
 
 from __future__ import annotations
@@ -15,11 +17,11 @@ from uuid import NAMESPACE_URL, uuid5
 from hemato_lab import __version__
 from hemato_lab.export import text as plain_text
 from hemato_lab.export.characters import printable, storable
-from hemato_lab.export.fhir_observations import observations
+from hemato_lab.export.fhir_observations import observations, reviewed_of
 from hemato_lab.report import RESEARCH_USE_NOTICE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from hemato_lab.analysis import Analysis
 
@@ -46,20 +48,31 @@ def bundle(analysis: Analysis) -> dict[str, Any]:
     """Return the bundle, JSON-ready."""
     study = analysis.report.pbs_study_id
     specimen, device = _specimen(analysis), _device(analysis)
-    measured = [
-        {
-            **_head("Observation", f"{study}:{number}"),
-            "status": "preliminary",
-            "category": [_LABORATORY],
-            "subject": _NOT_STATED,
-            "specimen": _reference(specimen),
-            "device": _reference(device),
-            **one,
-        }
-        for number, one in enumerate(observations(analysis.report))
-    ]
-    report = {
-        **_head("DiagnosticReport", study),
+    common = {
+        "status": "preliminary",
+        "category": [_LABORATORY],
+        "subject": _NOT_STATED,
+        "specimen": _reference(specimen),
+        "device": _reference(device),
+    }
+    measured = _each_once(
+        _resource("Observation", study, {**common, **one})
+        for one in observations(analysis.report, reviewed_of(analysis))
+    )
+    report = _report(analysis, measured, specimen)
+    resources = [report, *measured, specimen, device]
+    entries = [{"fullUrl": f"urn:uuid:{one['id']}", "resource": one} for one in resources]
+    return _resource("Bundle", study, {"type": "collection", "entry": entries})
+
+
+def _each_once(resources: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return resources without repeated ones: the same content has the same id."""
+    return list({one["id"]: one for one in resources}.values())
+
+
+def _report(analysis: Analysis, measured: list[dict[str, Any]], specimen: dict[str, Any]) -> dict[str, Any]:
+    study = analysis.report.pbs_study_id
+    content = {
         "text": {"status": "generated", "div": _narrative(analysis)},
         "identifier": [{"system": "urn:ietf:rfc:3986", "value": storable(f"urn:uuid:{study}")}],
         "status": "partial",
@@ -71,18 +84,14 @@ def bundle(analysis: Analysis) -> dict[str, Any]:
         "conclusion": _words(analysis),
         "presentedForm": [{"contentType": "text/plain; charset=utf-8", "language": "en", "data": _encoded(analysis)}],
     }
-    resources = [report, *measured, specimen, device]
-    return {
-        **_head("Bundle", study),
-        "type": "collection",
-        "entry": [{"fullUrl": f"urn:uuid:{one['id']}", "resource": one} for one in resources],
-    }
+    return _resource("DiagnosticReport", study, content)
 
 
-def _head(resource: str, name: str) -> dict[str, Any]:
-    """Return what every resource begins with; its id is the same for the same study."""
-    identity = str(uuid5(NAMESPACE_URL, f"hemato_lab:fhir:{resource}:{name!a}"))
-    return {"resourceType": resource, "id": identity, "meta": _FOR_RESEARCH}
+def _resource(kind: str, study: str, content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a resource whose id is made from its content: a server keeps one content under one id."""
+    stated = json.dumps(content, sort_keys=True)
+    identity = str(uuid5(NAMESPACE_URL, f"hemato_lab:fhir:{kind}:{study!a}:{stated}"))
+    return {"resourceType": kind, "id": identity, "meta": _FOR_RESEARCH, **content}
 
 
 def _reference(resource: Mapping[str, Any]) -> dict[str, str]:
@@ -91,12 +100,12 @@ def _reference(resource: Mapping[str, Any]) -> dict[str, str]:
 
 def _specimen(analysis: Analysis) -> dict[str, Any]:
     fields = "1 field" if len(analysis.smear) == 1 else f"{len(analysis.smear)} fields"
-    return {
-        **_head("Specimen", analysis.report.pbs_study_id),
+    content = {
         "type": {"coding": [_BLOOD], "text": "peripheral blood smear"},
         "subject": _NOT_STATED,
         "note": [{"text": f"{fields} of a film, as images"}],
     }
+    return _resource("Specimen", analysis.report.pbs_study_id, content)
 
 
 def _device(analysis: Analysis) -> dict[str, Any]:
@@ -104,13 +113,13 @@ def _device(analysis: Analysis) -> dict[str, Any]:
     models = analysis.provenance.get("models")
     listed = models if isinstance(models, dict) else {}
     versions = [("hemato_lab", __version__), *((f"model {name}", _hash(model)) for name, model in listed.items())]
-    return {
-        **_head("Device", analysis.report.pbs_study_id),
+    content = {
         "deviceName": [{"name": "hemato_lab", "type": "model-name"}],
         "type": {"text": "software for research"},
         "version": [{"type": {"text": str(what)}, "value": value} for what, value in versions if value],
         "note": [{"text": RESEARCH_USE_NOTICE}],
     }
+    return _resource("Device", analysis.report.pbs_study_id, content)
 
 
 def _hash(model: Any) -> str:

@@ -2,12 +2,14 @@
 
 The form is that of QuPath 0.4 and later: properties ``objectType``, ``classification`` (name and colour) and
 ``measurements``, and an ellipse parallel to the axes marked as such, so that circles come back as circles. y points
-down and (0, 0) is the outer corner of the first pixel, as in QuPath.
+down and (0, 0) is the outer corner of the first pixel, as in QuPath. The ``id`` of a cell is made from its place, size
+and name: a corrected analysis keeps the ids of the cells that stayed as they were, and uses none for another cell.
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 from uuid import NAMESPACE_URL, uuid5
 
@@ -61,6 +63,7 @@ def collection(analysis: Analysis, field: int) -> dict[str, Any]:
 
 def _features(analysis: Analysis, field: int) -> Iterator[dict[str, Any]]:
     cells = analysis.cells_of(field)
+    identities = _identities(analysis, field)
     shapes = ellipses(cells, analysis.smear.scale)
     outlines, circles = np.round(shapes.outlines(_POINTS), 2).tolist(), shapes.are_circles.tolist()
     columns = {name: cells[name] for name in cells if name not in _IN_THE_OUTLINE}
@@ -69,7 +72,7 @@ def _features(analysis: Analysis, field: int) -> Iterator[dict[str, Any]]:
         geometry = {"type": "Polygon", "coordinates": [[*ring, ring[0]]]}
         yield {
             "type": "Feature",
-            "id": str(uuid5(NAMESPACE_URL, f"hemato_lab:cell:{analysis.report.pbs_study_id!a}:{field}:{row}")),
+            "id": identities[row],
             "geometry": {**geometry, "isEllipse": True} if circles[row] else geometry,
             "properties": {
                 "objectType": "detection",
@@ -77,6 +80,18 @@ def _features(analysis: Analysis, field: int) -> Iterator[dict[str, Any]]:
                 "measurements": _measurements(columns, row),
             },
         }
+
+
+def _identities(analysis: Analysis, field: int) -> list[str]:
+    """Return an id for each cell of a field, of its place, size and name: never that of another cell."""
+    cells, study = analysis.cells_of(field), analysis.report.pbs_study_id
+    columns = [np.round(cells[name].astype(np.float64), 2).tolist() for name in ("x", "y", "radius")]
+    seen: Counter[tuple[object, ...]] = Counter()
+    identities = []
+    for cell in zip(cells["name"].tolist(), *columns, strict=True):
+        identities.append(str(uuid5(NAMESPACE_URL, ascii(("hemato_lab:cell", study, field, *cell, seen[cell])))))
+        seen[cell] += 1
+    return identities
 
 
 def _rgb(name: str) -> list[int]:

@@ -11,7 +11,7 @@ from hemato_lab.errors import ConfigError
 from hemato_lab.export.archive import stems_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from PIL.Image import Image
 
@@ -27,8 +27,10 @@ def image_names(analysis: Analysis, *, folder: str = IMAGES_FOLDER) -> tuple[str
     return tuple(f"{folder}/{stem}.png" for stem in stems_of(analysis))
 
 
-def image_files(analysis: Analysis, *, folder: str = IMAGES_FOLDER) -> Iterator[tuple[str, bytes]]:
-    """Yield the name and content of each field's image.
+def image_files(
+    analysis: Analysis, *, folder: str = IMAGES_FOLDER, only: Collection[int] | None = None
+) -> Iterator[tuple[str, bytes]]:
+    """Yield the name and content of each field's image, or of those fields `only` whose index is given.
 
     Raises
     ------
@@ -40,8 +42,9 @@ def image_files(analysis: Analysis, *, folder: str = IMAGES_FOLDER) -> Iterator[
     from PIL import Image
 
     require_room(analysis)
-    for name, field in zip(image_names(analysis, folder=folder), analysis.smear.fields, strict=True):
-        yield name, png(Image.fromarray(np.ascontiguousarray(field.read())))
+    for index, name in enumerate(image_names(analysis, folder=folder)):
+        if only is None or index in only:
+            yield name, png(Image.fromarray(np.ascontiguousarray(analysis.smear.fields[index].read())))
 
 
 def require_room(analysis: Analysis) -> None:

@@ -12,7 +12,7 @@ from hemato_lab.analysis.wording import RINGED
 from hemato_lab.export import heatmap
 from hemato_lab.export.html import fields_shown
 from hemato_lab.export.pdf_pages import bytes_of
-from hemato_lab.export.pdf_parts import boxed, figure, heading, paragraph, styled_table
+from hemato_lab.export.pdf_parts import boxed, figure, heading, paragraph, shortened, styled_table
 from hemato_lab.report import RESEARCH_USE_NOTICE
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def build(analysis: Analysis) -> bytes:
 
 def _story(analysis: Analysis) -> Iterator[Any]:
     report = analysis.report
-    yield paragraph(f"Peripheral blood smear: {analysis.smear.name}", "title")
+    yield paragraph(f"Peripheral blood smear: {shortened(analysis.smear.name)}", "title")
     yield boxed([paragraph(RESEARCH_USE_NOTICE, "notice")], "#AA3377", "#F6F2F5")
     if not len(analysis.detections):
         yield paragraph("No candidate cell was found. Absence of a finding does not exclude disease.")
@@ -74,7 +74,7 @@ def _section(table: Table) -> Iterator[Any]:
 def _cautions(table: Table) -> Iterator[Any]:
     """Yield the quality warnings in a box that nobody overlooks."""
     if table.rows:
-        lines = [paragraph(f"{check}: {wrong}. {spoilt}", "caution") for check, wrong, spoilt in table.rows]
+        lines = [paragraph(shortened(f"{check}: {wrong}. {spoilt}"), "caution") for check, wrong, spoilt in table.rows]
         yield Spacer(0, 3 * mm)
         yield boxed([paragraph(table.caption, "caution heading"), *lines], "#B35900", "#FDF4E7")
 

@@ -10,8 +10,10 @@ from reportlab.lib.units import mm
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import BaseDocTemplate, Frame, PageTemplate
+from reportlab.platypus.doctemplate import LayoutError
 
 from hemato_lab import __version__
+from hemato_lab.errors import ConfigError
 from hemato_lab.export.characters import one_line
 from hemato_lab.export.pdf_parts import BOLD, HEIGHT, INK, MARGIN, PLAIN, QUIET, WIDTH
 from hemato_lab.report import RESEARCH_USE_NOTICE
@@ -72,6 +74,11 @@ def bytes_of(story: list[Any], title: str) -> bytes:
         Of reportlab's flowables.
     title : str
         Name of the smear.
+
+    Raises
+    ------
+    ConfigError
+        If something in it does not fit on a page.
     """
     stream, name = io.BytesIO(), one_line(title)
     document = BaseDocTemplate(
@@ -86,5 +93,9 @@ def bytes_of(story: list[Any], title: str) -> bytes:
     )
     frame = Frame(MARGIN, MARGIN, WIDTH, HEIGHT, leftPadding=0, rightPadding=0, topPadding=0, bottomPadding=0)
     document.addPageTemplates([PageTemplate(frames=[frame])])
-    document.build(story, canvasmaker=lambda *arguments, **options: _Pages(*arguments, title=name, **options))
+    try:
+        document.build(story, canvasmaker=lambda *arguments, **options: _Pages(*arguments, title=name, **options))
+    except LayoutError as error:
+        hint = "export it as html, which has no pages"
+        raise ConfigError("has something that does not fit on a page of a PDF", subject=title, hint=hint) from error
     return stream.getvalue()

@@ -50,6 +50,8 @@ _TALLEST: Final = HEIGHT / 2 - 17 * mm
 _NOWRAP: Final = 24
 """Characters: a shorter text of a cell stays on one line where there is room."""
 _ROOM: Final = 0.85
+_LONGEST_TEXT: Final = 500
+"""Characters of a name or of a table's cell: a row is never higher than a page."""
 _JPEG_QUALITY: Final = 90
 
 
@@ -92,8 +94,14 @@ def _font_folder() -> Path:
 
 
 def paragraph(text: str, style: str = "plain") -> Paragraph:
-    """Return text as a paragraph; nothing in it is taken for markup."""
+    """Return text as a paragraph that goes on over pages where it is long; nothing in it is taken for markup."""
     return Paragraph(_escaped(printable(text)), styles()[style])
+
+
+def shortened(text: str) -> str:
+    """Return text of at most `_LONGEST_TEXT` characters, which says how many more there were."""
+    more = len(text) - _LONGEST_TEXT
+    return f"{text[:_LONGEST_TEXT]}… ({more} more characters)" if more > 0 else text
 
 
 def heading(text: str) -> list[Any]:
@@ -120,7 +128,7 @@ def boxed(lines: list[Any], edge: str, ground: str) -> Table:
 
 def styled_table(table: tables.Table) -> list[Any]:
     """Return a table whose head is repeated on every page, and how much was left out of a long one."""
-    rows = [table.head, *(tuple(map(printable, row)) for row in table.rows[:MOST_ROWS])]
+    rows = [table.head, *(tuple(shortened(printable(text)) for text in row) for row in table.rows[:MOST_ROWS])]
     size = _size(rows)
     widths = _widths(rows, size)
     drawn = LongTable(
@@ -216,4 +224,4 @@ def figure(picture: Picture, name: str) -> list[Any]:
     picture.save(stream, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
     zoom = min(WIDTH / picture.width, _TALLEST / picture.height)
     drawn = Image(stream, picture.width * zoom, picture.height * zoom, hAlign="LEFT")
-    return [drawn, paragraph(name, "note")]
+    return [drawn, paragraph(shortened(name), "note")]

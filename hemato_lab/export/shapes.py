@@ -122,6 +122,11 @@ def boxes(cells: Detections, field: Field) -> NDArray[np.float64]:
     ndarray, shape (n, 4), float64
         x_min, y_min, x_max, y_max in pixels from the outer corner of the first pixel; measured where they are, else
         around the circle; each at least a pixel wide.
+
+    Raises
+    ------
+    ConfigError
+        If a cell lies wholly outside the field.
     """
     circle = np.stack([cells["x"], cells["y"]], axis=1)
     radius = cells["radius"][:, None]
@@ -129,6 +134,49 @@ def boxes(cells: Detections, field: Field) -> NDArray[np.float64]:
     measured = cells.boxes
     chosen = np.where(np.isfinite(measured).all(axis=1, keepdims=True), measured, around) + PIXEL_CORNER
     size = np.array([field.width, field.height], dtype=np.float64)
+    outside = ((chosen[:, 2:] <= 0) | (chosen[:, :2] >= size)).any(axis=1)
+    if outside.any():
+        raise ConfigError(
+            f"cell {int(np.argmax(outside))} of this field lies outside it",
+            subject=field.name,
+            hint="leave out cells whose place is not in the image, for example with detections.select",
+        )
     low = np.clip(chosen[:, :2], 0, size - 1)
     high = np.clip(chosen[:, 2:], low + 1, size)
     return np.concatenate([low, high], axis=1)
+
+
+def cut(outline: NDArray[np.float64], box: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the part of a convex outline that lies in a box, by the method of Sutherland and Hodgman.
+
+    Parameters
+    ----------
+    outline : ndarray, shape (n, 2), float64
+        x and y of its points, not closed.
+    box : ndarray, shape (4,), float64
+        x_min, y_min, x_max, y_max.
+
+    Returns
+    -------
+    ndarray, shape (m, 2), float64
+        Empty where the outline lies outside the box.
+    """
+    points = outline
+    for axis, limit, sign in ((0, box[0], 1), (1, box[1], 1), (0, box[2], -1), (1, box[3], -1)):
+        inside = sign * (points[:, axis] - limit)
+        kept = []
+        for one, here, other, there in zip(
+            points, inside, np.roll(points, -1, axis=0), np.roll(inside, -1), strict=True
+        ):
+            if here >= 0:
+                kept.append(one)
+            if (here > 0 > there) or (here < 0 < there):
+                kept.append(one + (other - one) * here / (here - there))
+        points = np.array(kept).reshape(-1, 2)
+    return points
+
+
+def area_within(outline: NDArray[np.float64]) -> float:
+    """Return the area within an outline of shape (n, 2), by the shoelace formula."""
+    x, y = outline.T
+    return float(abs(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2)

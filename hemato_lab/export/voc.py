@@ -27,12 +27,13 @@ _SIDES: Final = ("xmin", "ymin", "xmax", "ymax")
 def render(analysis: Analysis, *, include_images: bool = False) -> bytes:
     """Return a ZIP archive of the annotations; the images are in it if asked for.
 
-    As in the kit of the challenge, the first pixel is (1, 1) and the last pixel of a box belongs to it.
+    As in the kit of the challenge, the first pixel is (1, 1) and the last pixel of a box belongs to it. A cell below
+    the operating score is difficult, and so is one without a score.
 
     Raises
     ------
     ConfigError
-        If there are too many pixels to pack.
+        If a cell lies outside its field, or there are too many pixels to pack.
     InputError
         If pixels can no longer be read.
     """
@@ -80,7 +81,7 @@ def _object(root: ET.Element, cells: Detections, row: int, sides: list[int]) -> 
     _add(one, "name", str(cells["name"][row]))
     _add(one, "pose", "Unspecified")
     _add(one, "truncated", _flag(cells, "on_border", row))
-    _add(one, "difficult", int(cells["score"][row] < OPERATING_SCORE))
+    _add(one, "difficult", int(not cells["score"][row] >= OPERATING_SCORE))
     _add(one, "occluded", _flag(cells, "overlapped", row))
     box = ET.SubElement(one, "bndbox")
     for key, value in zip(_SIDES, sides, strict=True):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 import stat
+from itertools import islice
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Final
 
-from hemato_lab.errors import ConfigError
+from hemato_lab.errors import ConfigError, UnreadableInputError
 from hemato_lab.formats.failures import cannot_open
 from hemato_lab.formats.sniffing import is_image_name
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 IMAGES_FOLDER: Final = "images"
 ANNOTATIONS_FILE: Final = "annotations.json"
+_MOST_LOOKED_AT: Final = 500
+"""Entries of a folder without images in which some are sought to name in a hint."""
 _DIGITS: Final = re.compile(r"([0-9]+)")
 
 
@@ -52,6 +55,29 @@ def images_in_folder(folder: Path, label: str) -> list[tuple[Path, str]]:
     if own or not is_folder(below):
         return [(folder / name, name) for name in own]
     return [(below / name, f"{IMAGES_FOLDER}/{name}") for name in _images_directly_in(below, label)]
+
+
+def folders_with_images(folder: Path, most: int) -> list[Path]:
+    """Return the first folders directly in one that hold images, in natural order; what may not be listed is left out.
+
+    Raises
+    ------
+    UnreadableInputError
+        If the folder itself may not be listed.
+    """
+    try:
+        names = sorted((one.name for one in islice(folder.iterdir(), _MOST_LOOKED_AT)), key=natural_order)
+    except OSError as error:
+        raise cannot_open(str(folder), error) from error
+    candidates = (folder / name for name in names if not name.startswith("."))
+    return list(islice((one for one in candidates if is_folder(one) and _offers_images(one)), most))
+
+
+def _offers_images(folder: Path) -> bool:
+    try:
+        return bool(images_in_folder(folder, str(folder)))
+    except UnreadableInputError:
+        return False
 
 
 def _images_directly_in(folder: Path, label: str) -> list[str]:

@@ -23,7 +23,7 @@ from hemato_lab.errors import (
     UnreadableInputError,
 )
 from hemato_lab.formats.failures import naming_content
-from hemato_lab.formats.listing import images_in_folder, is_folder, listed_files, natural_order
+from hemato_lab.formats.listing import folders_with_images, images_in_folder, is_folder, listed_files, natural_order
 from hemato_lab.formats.sniffing import HEAD_BYTES, SUFFIXES, checked_format, format_of, is_image_name
 from hemato_lab.formats.stored import Stored, StoredFile
 from hemato_lab.smear import CREDIBLE_UM_PER_PX, RED_CELL_DIAMETER_UM, ArraySource, Field, Scale, SkippedFile, Smear
@@ -38,6 +38,8 @@ Pixels: TypeAlias = "NDArray[np.uint8] | Sequence[NDArray[np.uint8]]"
 
 _SCALES_AGREE_WITHIN: Final = 0.15
 """Largest relative difference of two stated scales (DOMAIN.md section 2.3)."""
+_MOST_NAMED: Final = 3
+"""Folders with images that a hint names."""
 COPY_CODE: Final = "copy"
 """Code of a skipped file whose content is that of an earlier one."""
 
@@ -233,11 +235,11 @@ def _naming_path(path: Path, label: str) -> Iterator[None]:
 def _open_folder(folder: Path) -> Opened:
     images = images_in_folder(folder, str(folder))
     if not images:
-        raise NoImagesError(
-            "the folder holds no image",
-            subject=str(folder),
-            hint=f"images end in {', '.join(SUFFIXES)} and lie directly in it or in its folder images",
-        )
+        below = folders_with_images(folder, _MOST_NAMED)
+        hint = f"images end in {', '.join(SUFFIXES)} and lie directly in it or in its folder images"
+        if below:
+            hint = f"open one of its folders that hold images, such as {', '.join(map(str, below))}"
+        raise NoImagesError("the folder holds no image", subject=str(folder), hint=hint)
     with _naming_path(*images[0]):
         return _open_several((name, _file_opener(path, name)) for path, name in images)
 

@@ -29,7 +29,8 @@ _PATIENCE_S: Final = 20.0
 """Seconds to wait for another process that writes."""
 _BETWEEN_TRIES_S: Final = 0.01
 _BINARY: Final = getattr(os, "O_BINARY", 0)
-_HINT: Final = "check the disk and its permissions, or give decisions= another file"
+_OTHER_FILE: Final = "give another file: --decisions on the command line, decisions= in Python"
+_HINT: Final = f"check the disk and its permissions, or {_OTHER_FILE}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,7 +292,7 @@ def _is_head(line: bytes, subject: str, study_id: str) -> bool:
         return False
     head = _object_of(line)
     if head is None or head.get("format") != FORMAT:
-        raise DecisionLogError("is no log of decisions", subject=subject, hint="give decisions= another file")
+        raise DecisionLogError("is no log of decisions", subject=subject, hint=_OTHER_FILE)
     if head.get("version") != VERSION:
         problem = f"was written by another version (format {head.get('version')})"
         raise DecisionLogError(problem, subject=subject, hint="update hemato_lab")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 import threading
+import weakref
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, cast
 
@@ -18,7 +20,7 @@ from hemato_lab.review.standing import Hand, Standing
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 UNNAMED: Final = "cell"
 """What every cell is called in a blind reading."""
 MADE_BY_READERS: Final = ("accept", "reject", "reclassify")
+_ACTIONS_IN_WORDS: Final = "use accept, reject (it is no cell), or reclassify with a name"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,7 @@ class Review:
         self.log = decisions if isinstance(decisions, DecisionLog) else DecisionLog.of_smear(analysis.smear, decisions)
         self._hand = Hand(checked_reader(reader), blind)
         self._guard = threading.RLock()
+        self._listeners: list[weakref.WeakMethod[Callable[[], None]]] = []
         self._images = {index: image for image, index in fields_by_image(analysis.smear).items()}
         self._shown = blinded(analysis.detections) if blind else analysis.detections
         self._models = tuple(sorted(one["sha256"] for one in analysis.provenance.get("models", {}).values()))
@@ -184,7 +188,7 @@ class Review:
             If the decisions cannot be written; nothing was decided then.
         """
         with self._guard:
-            self.refresh()
+            self._take_over()
             wanted = self._checked(rows, action, name)
             act, time = new_id(), now()
             chosen = {row: self._decision(row, action, name, act, time) for row in wanted}
@@ -192,7 +196,8 @@ class Review:
             self.log.append(list(made.values()))
             self._row_of |= {(self._hand, one.cell): row for row, one in made.items()}
             self._follow()
-            return tuple(sorted(made))
+        self._tell()
+        return tuple(sorted(made))
 
     def undo(self) -> tuple[int, ...]:
         """Take back what this reader decided last; return its rows, none where there is nothing to take back.
@@ -223,11 +228,34 @@ class Review:
             If the log cannot be read any more.
         """
         with self._guard:
-            self.log.refresh()
-            if len(self.log.decisions) == self._read:
-                return False
-            self._attach_all()
-            return True
+            is_new = self._take_over()
+        if is_new:
+            self._tell()
+        return is_new
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Let a method hear of every change, whoever makes it; it is forgotten when its object is.
+
+        It is called after the change by the thread that made it, and may find later changes too.
+        """
+        with self._guard:
+            self._listeners.append(weakref.WeakMethod(listener))
+
+    def _tell(self) -> None:
+        # Outside the guard: who listens may wait for what another thread keeps.
+        with self._guard:
+            self._listeners = [one for one in self._listeners if one() is not None]
+            listeners = [one() for one in self._listeners]
+        for listener in listeners:
+            if listener is not None:
+                listener()
+
+    def _take_over(self) -> bool:
+        self.log.refresh()
+        if len(self.log.decisions) == self._read:
+            return False
+        self._attach_all()
+        return True
 
     def corrected(self, interpretation: Interpretation | None = None) -> Analysis:
         """Return the analysis with all decisions carried out, those of blind readings left out; see `correct`."""
@@ -235,15 +263,17 @@ class Review:
 
     def _go(self, way: str) -> tuple[int, ...]:
         with self._guard:
-            self.refresh()
+            self._take_over()
             made = self._standing.undo(self._hand) if way == "undo" else self._standing.redo(self._hand)
             self.log.append(made)
             self._follow()
-            return self._rows_about(made)
+            rows = self._rows_about(made)
+        self._tell()
+        return rows
 
     def _checked(self, rows: Sequence[int], action: str, name: str) -> list[int]:
         if action not in MADE_BY_READERS:
-            raise ConfigError(f"unknown decision {action!r}", hint="use one of " + ", ".join(MADE_BY_READERS))
+            raise ConfigError(f"unknown decision {action!r}", hint=_ACTIONS_IN_WORDS)
         if action == "accept" and self.blind:
             raise ConfigError("no name is shown that could be accepted", hint="name the cell, or reject it")
         if action == "reclassify":
@@ -251,10 +281,11 @@ class Review:
         elif name:
             raise ConfigError("only a cell that is reclassified gets a name", hint='use "reclassify"')
         cells = len(self.analysis.detections)
-        wrong = next((row for row in rows if not 0 <= row < cells), None)
+        chosen = _checked_rows(rows)
+        wrong = next((row for row in chosen if not 0 <= row < cells), None)
         if wrong is not None:
             raise ConfigError(f"there is no cell {wrong}", hint=f"cells are numbered from 0 to {cells - 1}")
-        return list(dict.fromkeys(int(row) for row in rows))
+        return list(dict.fromkeys(chosen))
 
     def _decision(self, row: int, action: str, name: str, act: str, time: str) -> Decision:
         cells, own = self.analysis.detections, new_id()
@@ -328,3 +359,11 @@ class Review:
     def _rows_about(self, decisions: Sequence[Decision]) -> tuple[int, ...]:
         rows = {self._row_of.get((Hand.of(one), one.cell), -1) for one in decisions}
         return tuple(sorted(rows - {-1}))
+
+
+def _checked_rows(rows: Sequence[int]) -> list[int]:
+    try:
+        return [operator.index(row) for row in rows]
+    except TypeError:
+        hint = 'list the numbers of the cells, as in decide([0], "accept")'
+        raise ConfigError(f"{rows!r} is no list of rows", hint=hint) from None

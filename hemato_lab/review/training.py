@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from hemato_lab.export import coco
-from hemato_lab.export.archive import index, zipped
+from hemato_lab.export.archive import index, stems_of, zipped
 from hemato_lab.export.images import image_files
 from hemato_lab.review.attaching import REJECTED, attach, verdict_on
 from hemato_lab.review.correcting import IN_WORDS
@@ -35,7 +35,7 @@ def training_set(analysis: Analysis, log: DecisionLog, *, include_images: bool =
     log : DecisionLog
         Of the same smear.
     include_images : bool
-        Whether the images go along, in a ZIP archive with the annotations.
+        Whether the images that have reviewed cells go along, in a ZIP archive with the annotations.
 
     Raises
     ------
@@ -46,7 +46,10 @@ def training_set(analysis: Analysis, log: DecisionLog, *, include_images: bool =
     content = f"{json.dumps(document, allow_nan=False)}\n".encode("ascii")
     if not include_images:
         return content
-    return zipped(((coco.ANNOTATIONS_FILE, content), index(analysis), *image_files(analysis)))
+    listed = [one["id"] - 1 for one in document["images"]]
+    names = stems_of(analysis)
+    files = index(analysis, {field: names[field] for field in listed})
+    return zipped(((coco.ANNOTATIONS_FILE, content), files, *image_files(analysis, only=listed)))
 
 
 def training_document(analysis: Analysis, log: DecisionLog, *, include_images: bool = False) -> dict[str, Any]:
@@ -97,5 +100,5 @@ def _table(detections: Detections, rows: list[int], names: list[str]) -> Detecti
 
 
 def _negative(place: dict[str, Any], row: int, seen: dict[int, str]) -> dict[str, Any]:
-    kept = {key: place[key] for key in _OF_A_PLACE}
+    kept = {key: place[key] for key in _OF_A_PLACE if key in place}
     return kept | {"id": row + 1, "reviewed": IN_WORDS[REJECTED], "seen_as": seen[row]}

@@ -19,6 +19,7 @@ from hemato_lab.widgets.choices import checked_choices
 from hemato_lab.widgets.crops import CropStore
 from hemato_lab.widgets.gallery_files import file_of, formats_of
 from hemato_lab.widgets.gallery_picture import contact_sheet
+from hemato_lab.widgets.meanwhile import DONE, in_words, said_meanwhile
 
 if TYPE_CHECKING:
     import os
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 ORDERS: Final = ("confidence", "disagreement", "size")
 CANDIDATE: Final = "candidate"
 """Label of the line of a card that says what a model calls the cell."""
-_DONE: Final = {"accept": "accepted", "reject": "rejected", "reclassify": "renamed"}
 
 
 class CellGallery(SmearWidget):
@@ -154,6 +154,7 @@ class CellGallery(SmearWidget):
             **settings,
         )
         self._show()
+        self._review.listen(self._follow)
 
     @property
     def review(self) -> Review:
@@ -182,24 +183,20 @@ class CellGallery(SmearWidget):
 
         See `hemato_lab.review.Review.decide` for arguments and errors.
         """
-        done = self._review.decide(rows, action, name)
-        self._show()
-        return len(done)
+        return len(self._review.decide(rows, action, name))
 
     def undo(self) -> int:
         """Take back what was decided last; return of how many cells."""
-        return len(self._went(self._review.undo()))
+        return len(self._review.undo())
 
     def redo(self) -> int:
         """Decide again what was taken back last; return of how many cells."""
-        return len(self._went(self._review.redo()))
+        return len(self._review.redo())
 
     def refresh(self) -> None:
         """Show what other windows and processes have decided meanwhile."""
         self._review.refresh()
-        # Others who share the review may have refreshed it before.
-        if self._review.version != self._shown_version:
-            self._show()
+        self._follow()
 
     def corrected(self, interpretation: Interpretation | None = None) -> Analysis:
         """Return the analysis with the decisions carried out; see `hemato_lab.review.correct`."""
@@ -238,22 +235,26 @@ class CellGallery(SmearWidget):
         held = self._review.attached.by_row.get(wanted.row)
         if held is None:
             return Answer({"lines": lines})
-        what = f"{_DONE[held.action]}{f' as {held.new_name}' if held.new_name else ''}"
         by = f" by {held.reader}" if held.reader else ""
-        return Answer({"lines": [*lines, ["decision", f"{what}{by}, {held.time[:16].replace('T', ' ')} UTC"]]})
+        said = f"{in_words(held)}{by}, {held.time[:16].replace('T', ' ')} UTC"
+        return Answer({"lines": [*lines, ["decision", said]]})
 
     def _answer_decide(self, wanted: Decide) -> Answer:
+        shown = self._shown_decisions
+        self.refresh()
+        others = said_meanwhile(shown, self._review.attached.by_row, wanted.rows)
         done = self.decide(wanted.rows, wanted.action, wanted.name)
-        what = f"{_DONE[wanted.action]}{f' as {wanted.name}' if wanted.name else ''}"
-        return Answer({"done": done, "said": f"{_cells(done)} {what}" if done else "nothing new was decided"})
+        what = f"{DONE[wanted.action]}{f' as {wanted.name}' if wanted.name else ''}"
+        said = f"{_cells(done)} {what}" if done else "nothing new was decided"
+        return Answer({"done": done, "said": f"{said}; {others}" if others else said})
 
     def _answer_undo(self, _: Plain) -> Answer:
-        rows = self._went(self._review.undo())
+        rows = self._review.undo()
         said = f"decisions on {_cells(len(rows))} taken back" if rows else "there is nothing to take back"
         return Answer({"done": len(rows), "said": said, "rows": list(rows)})
 
     def _answer_redo(self, _: Plain) -> Answer:
-        rows = self._went(self._review.redo())
+        rows = self._review.redo()
         said = f"decisions on {_cells(len(rows))} made again" if rows else "there is nothing to make again"
         return Answer({"done": len(rows), "said": said, "rows": list(rows)})
 
@@ -264,9 +265,9 @@ class CellGallery(SmearWidget):
         self.refresh()
         return Answer({"done": 1, "said": f"{name} is ready", "name": name}, [content])
 
-    def _went(self, rows: tuple[int, ...]) -> tuple[int, ...]:
-        self._show()
-        return rows
+    def _follow(self) -> None:
+        if self._review.version != self._shown_version:
+            self._show()
 
     def _show(self) -> None:
         """Take over what holds now, and what others decide meanwhile."""
@@ -279,6 +280,7 @@ class CellGallery(SmearWidget):
     def _take_over(self) -> None:
         """Set all traits that follow from decisions; one message a view, whatever changed."""
         given = self._review.names
+        self._shown_decisions = self._review.attached.by_row
         names = self._listed_names([*self.names, *given])
         indices = name_indices(np.array(given, np.str_), ["", *names]) - 1
         progress = self._review.progress

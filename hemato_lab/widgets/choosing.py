@@ -36,6 +36,7 @@ def view(
     smear: Images | None = None,
     decisions: Path_ | None = None,
     reader: str = "",
+    blind: bool = False,
 ) -> Shown:
     """Show whatever it is: deep zoom, with review where cells are known, side by side where two readings are.
 
@@ -51,6 +52,8 @@ def view(
         Of a review: file of the log of decisions; default a place of the user's own for this smear.
     reader : str
         Of a review: a free label of who decides, kept with each decision; never a patient.
+    blind : bool
+        Of a review: a second reading, in which names, scores and earlier decisions are hidden.
 
     Returns
     -------
@@ -69,10 +72,10 @@ def view(
         If the log of decisions cannot be used.
     """
     if isinstance(x, str | os.PathLike):
-        return _of_path(Path(x), smear, decisions, reader)
+        return _of_path(Path(x), smear, decisions, reader, blind=blind)
     if isinstance(x, Analysis):
-        return _review(x, decisions, reader)
-    if decisions is not None or reader:
+        return _review(x, decisions, reader, blind=blind)
+    if decisions is not None or reader or blind:
         raise ConfigError(
             f"decisions cannot be made on a {type(x).__name__}", hint="analyse the smear first and show the analysis"
         )
@@ -92,10 +95,10 @@ def view(
     )
 
 
-def _of_path(path: Path, smear: Images | None, decisions: Path_ | None, reader: str) -> Shown:
+def _of_path(path: Path, smear: Images | None, decisions: Path_ | None, reader: str, *, blind: bool) -> Shown:
     if holds_results(path):
-        return _review(read_analysis(path, smear), decisions, reader)
-    if decisions is not None or reader:
+        return _review(read_analysis(path, smear), decisions, reader, blind=blind)
+    if decisions is not None or reader or blind:
         problem = "decisions are made on the cells of an analysis, and here are none"
         raise ConfigError(problem, subject=str(path), hint="analyse the images first and show the analysis")
     if path.is_dir() and (path / ANNOTATIONS_FILE).is_file():
@@ -144,7 +147,7 @@ def _viewer(smear: Smear, detections: Detections | None = None, remarks: tuple[s
     return SmearViewer(smear, detections, remarks=remarks)
 
 
-def _review(analysis: Analysis, decisions: Path_ | None, reader: str) -> SmearReview:
+def _review(analysis: Analysis, decisions: Path_ | None, reader: str, *, blind: bool) -> SmearReview:
     from hemato_lab.widgets.smear_review import SmearReview
 
-    return SmearReview(analysis, decisions=decisions, reader=reader)
+    return SmearReview(analysis, decisions=decisions, reader=reader, blind=blind)

@@ -9,6 +9,7 @@ import traitlets
 
 from hemato_lab.widgets.base import Embedded
 from hemato_lab.widgets.cell_gallery import CellGallery
+from hemato_lab.widgets.compared_places import without_pixels
 from hemato_lab.widgets.pages import Link, static_page
 from hemato_lab.widgets.smear_viewer import SmearViewer
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from hemato_lab.pipeline import Interpretation
     from hemato_lab.review import DecisionLog
     from hemato_lab.review.reviewing import Review
+    from hemato_lab.smear import Smear
 
 _HEIGHT_PX: Final = 1200
 """Of the frame that `SmearReview.embed` makes: viewer and gallery below each other."""
@@ -70,7 +72,8 @@ class SmearReview(ipywidgets.VBox):  # type: ignore[misc]
         keep_picture: bool = False,
     ) -> None:
         self.gallery = CellGallery(analysis, decisions, reader=reader, blind=blind)
-        self.viewer = SmearViewer(self.gallery.smear, self.gallery.detections)
+        remarks = remarks_on_pixels(self.gallery.smear)
+        self.viewer = SmearViewer(self.gallery.smear, self.gallery.detections, remarks=remarks)
         self.links = (
             Link((self.gallery, "selected"), (self.viewer, "selected")),
             *(Link((self.gallery, name), (self.viewer, name), is_one_way=True) for name in _FROM_THE_GALLERY),
@@ -124,3 +127,12 @@ class SmearReview(ipywidgets.VBox):  # type: ignore[misc]
     def __repr__(self) -> str:
         progress = self.review.progress
         return f"SmearReview({progress.cells} cells, {progress.decided} decided)"
+
+
+def remarks_on_pixels(smear: Smear) -> list[str]:
+    """Return what a reader must know where images are not at hand; nothing where all are."""
+    absent = without_pixels(smear)
+    if not absent:
+        return []
+    where = "no image is" if len(absent) == len(smear) else f"{len(absent)} of {len(smear)} images are not"
+    return [f"{where} at hand: places are drawn on plain ground, without pictures of the cells; open with smear="]

@@ -43,6 +43,8 @@ def test_the_help_names_every_format(command):
     assert sorted(named) == sorted(EXPORTERS)
     assert FORMATS in inspect.signature(export, eval_str=True).parameters["to"].annotation.__metadata__[0].help
     assert "For Research Use Only" in command("export", "--help").out
+    decisions = inspect.signature(export, eval_str=True).parameters["decisions"].annotation.__metadata__[0].help
+    assert "results need --images too" in decisions
 
 
 def test_results_become_files_of_other_programs(results, image, command, tmp_path):

@@ -148,3 +148,12 @@ def test_what_a_cell_comparison_remarks_is_told() -> None:
     comparison = compare(wide, narrow)
     assert comparison.cells.remarks
     assert set(comparison.cells.remarks) <= set(comparison.remarks)
+
+
+def test_two_analyses_of_one_smear_are_told_apart_by_their_detectors(analysis: Analysis) -> None:
+    def found_by(name: str) -> Analysis:
+        return replace(analysis, provenance={**analysis.provenance, "parameters": {"detector": name}})
+
+    assert compare(found_by("onnx"), found_by("classical")).labels == ("sample (onnx)", "sample (classical)")
+    assert compare(found_by("onnx"), found_by("onnx")).labels == ("sample (first)", "sample (second)")
+    assert compare(found_by("onnx"), found_by("classical"), labels=("a", "a")).labels == ("a (first)", "a (second)")

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
+from shapely import Polygon
 
 from hemato_lab import export
 from hemato_lab.detections import BOX_COLUMNS
@@ -61,6 +62,23 @@ def test_masks_lie_where_the_cells_do(tmp_path: Path, measured: Analysis):
         assert x.mean() == pytest.approx(measured.detections["x"][number - 1], abs=0.5)
         assert y.mean() == pytest.approx(measured.detections["y"][number - 1], abs=0.5)
         assert mask.sum() == pytest.approx(coco.anns[number]["area"], rel=0.03)
+
+
+def test_outlines_end_at_the_box_of_their_cell(measured: Analysis):
+    for one in json.loads(export.render(measured, "coco"))["annotations"]:
+        points = np.array(one["segmentation"][0]).reshape(-1, 2)
+        left, top, width, height = one["bbox"]
+        assert (points >= [left - 0.01, top - 0.01]).all()
+        assert (points <= [left + width + 0.01, top + height + 0.01]).all()
+        assert one["area"] == pytest.approx(Polygon(points).area, rel=1e-3)
+
+
+def test_a_cell_without_a_score_has_none(measured: Analysis):
+    score = measured.detections["score"].copy()
+    score[3] = np.nan
+    blank = replace(measured, detections=measured.detections.with_columns(score=score))
+    scored = ["score" in one for one in json.loads(export.render(blank, "coco"))["annotations"]]
+    assert scored == [True, True, True, False, True, True]
 
 
 def test_an_analysis_finds_itself_perfectly(tmp_path: Path, real: Analysis):

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
+import numpy as np
 import pytest
 from fhir.resources.R4B.bundle import Bundle
 
@@ -106,7 +107,6 @@ def test_codes_stand_only_where_they_mean_just_this(real: Analysis):
     assert coded == {
         "platelet-concentration": ["49497-1"],
         "wbc-concentration": ["49498-9"],
-        "Plasmodium, candidates": ["51587-4"],
     }
     assert "777-3" not in export.render(real, "fhir").decode()
 
@@ -150,6 +150,9 @@ def test_what_is_not_known_says_why(analysis: Analysis):
     blasts = by_text(analysis)["blast-density"]
     assert "valueQuantity" not in blasts
     assert blasts["dataAbsentReason"]["text"] == "the classical detector tells no blasts"
+    assert blasts["dataAbsentReason"]["coding"][0]["code"] == "not-performed"
+    silent = replace(analysis, report=replace(analysis.report, extension={}))
+    assert by_text(silent)["blast-density"]["dataAbsentReason"]["coding"][0]["code"] == "unknown"
     cells = by_text(analysis)["RBC"]
     assert cells["valueString"] == "3 candidates"
 
@@ -163,6 +166,44 @@ def test_limits_that_are_open_or_no_limits_are_left_out(analysis: Analysis, limi
     stated = [one["valueRange"] for one in parts if "valueRange" in one]
     assert stated == ([{"low": stated[0]["low"]}] if limits == [3.0, None] else stated)
     assert len(stated) == (1 if limits in ([3.0, None], [True, 1]) else 0)
+
+
+def test_another_content_has_another_id(real: Analysis):
+    statistics = dict(real.report.feature_statistics)
+    changed = next(iter(statistics))
+    statistics[changed] = replace(statistics[changed], value="1")
+    other = replace(real, report=replace(real.report, feature_statistics=statistics))
+    first, second = (
+        {entry["resource"]["id"]: entry["resource"] for entry in json.loads(export.render(one, "fhir"))["entry"]}
+        for one in (real, other)
+    )
+    assert all(first[one] == second[one] for one in first.keys() & second.keys())
+    gone = [first[one] for one in first.keys() - second.keys()]
+    assert sorted(one["resourceType"] for one in gone) == ["DiagnosticReport", "Observation"]
+    assert len({json.loads(export.render(one, "fhir"))["id"] for one in (real, other)}) == 2
+    assert [of_type(one, "DiagnosticReport")[0]["identifier"] for one in (real, other)] == [
+        of_type(real, "DiagnosticReport")[0]["identifier"]
+    ] * 2
+
+
+def test_the_part_of_readers_is_stated(real: Analysis):
+    rings = real.detections["name"] == "ring trophozoite"
+    told = {"log_sha256": "ab", "counts": {"accepted": 8, "rejected": 2, "renamed": 1}, "readers_differ": 0}
+    told["earlier"] = {"log_sha256": "cd", "counts": {"rejected": 4}, "unattached": [{}]}
+    extension = {**real.report.extension, "review": {"decisions": told}}
+    cells = real.detections.with_columns(reviewed=rings.astype(float))
+    corrected = replace(real, detections=cells, report=replace(real.report, extension=extension))
+    parsed(corrected)
+    last, earlier = (one for one in of_type(corrected, "Observation") if one["code"]["text"] == "decisions of readers")
+    assert (last["valueString"], part(last, "cells rejected")["valueInteger"]) == ("log sha256:ab", 2)
+    assert (earlier["valueString"], part(earlier, "cells rejected")["valueInteger"]) == ("log sha256:cd", 4)
+    words = by_text(corrected)["Plasmodium, candidates"]["valueString"]
+    assert f"{rings.sum()} of {real.detections.of_kind('parasitised RBC').sum()} cells" in words
+    assert words.endswith("; the others are to be confirmed by a qualified reader")
+    cells = real.detections.with_columns(reviewed=np.ones(len(real.detections)))
+    everything = by_text(replace(corrected, detections=cells))["Plasmodium, candidates"]["valueString"]
+    assert "to be confirmed" not in everything
+    assert "decisions of readers" not in by_text(real)
 
 
 def test_hostile_text_stays_text(hostile_analysis: Analysis, empty_analysis: Analysis):

@@ -4,10 +4,12 @@ import io
 import json
 import math
 import zipfile
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import geojson
+import numpy as np
 import pytest
 from shapely.geometry import shape
 
@@ -73,6 +75,18 @@ def test_ids_are_different_and_the_same_each_time(measured: Analysis):
     first, second = ([f["id"] for one in collections(measured).values() for f in one["features"]] for _ in range(2))
     assert first == second
     assert len({UUID(one) for one in first}) == len(measured.detections)
+
+
+def test_an_id_is_never_that_of_another_cell(measured: Analysis):
+    twice = measured.detections.select(np.array([0, 0, 1, 2, 3, 4, 5]))
+    fewer = measured.detections.select(np.array([1, 2, 4, 5]))
+    before, after, double = (
+        {f["id"]: f for one in collections(replace(measured, detections=cells)).values() for f in one["features"]}
+        for cells in (measured.detections, fewer, twice)
+    )
+    assert set(after) < set(before) < set(double)
+    assert all(before[one] == after[one] for one in after)
+    assert len(double) == 7
 
 
 def test_one_field_is_one_file_and_no_cells_are_an_empty_collection(tmp_path: Path, empty_analysis: Analysis):

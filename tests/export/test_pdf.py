@@ -10,6 +10,7 @@ import pytest
 
 from hemato_lab import export
 from hemato_lab.analysis.wording import ESTIMATED_SCALE
+from hemato_lab.errors import ConfigError
 from hemato_lab.report import RESEARCH_USE_NOTICE
 from hemato_lab.smear import Smear
 from tests.analysed import HOSTILE
@@ -122,3 +123,20 @@ def test_long_tables_go_on_and_say_what_was_left_out(analysis: Analysis, fields:
     text = " ".join(texts(empty))
     assert ("10 further rows are not printed." in text) == (fields == 160)
     assert ("152 further fields are not shown" in text) == (fields == 160)
+
+
+def test_names_longer_than_a_page_are_shortened_and_say_so(analysis: Analysis):
+    smear = analysis.smear
+    fields = tuple(replace(one, name=f"{number}{'x' * 6000}") for number, one in enumerate(smear.fields))
+    quality = {field.name: analysis.quality[one.name] for field, one in zip(fields, smear.fields, strict=True)}
+    named = replace(analysis, smear=replace(smear, name="y" * 6000, fields=fields), quality=quality)
+    assert "5501 more characters" in " ".join(texts(named)).replace("- ", "")
+
+
+def test_what_fits_on_no_page_is_said():
+    from reportlab.platypus import Table
+
+    from hemato_lab.export.pdf_pages import bytes_of
+
+    with pytest.raises(ConfigError, match="does not fit on a page"):
+        bytes_of([Table([[""]], rowHeights=[5000])], "smear")

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import shapely
 from shapely import Point, Polygon, affinity
 
 from hemato_lab.errors import ConfigError
-from hemato_lab.export.shapes import boxes, ellipses
+from hemato_lab.export.shapes import area_within, boxes, cut, ellipses
 
 if TYPE_CHECKING:
     from hemato_lab.analysis import Analysis
@@ -49,6 +50,31 @@ def test_boxes_are_measured_where_they_are_and_end_at_the_border(measured: Analy
     assert found[0].tolist() == [1.5, 1.5, 9.5, 9.5]
     assert found[1].tolist() == [35.5, 275.5, 85.5, 325.5]
     assert found[2].tolist() == [0.0, 0.0, 530.0, 520.0]
+
+
+def test_a_cell_outside_its_field_is_named(measured: Analysis):
+    field, cells = measured.smear.fields[1], measured.cells_of(1)
+    for name, value in (("x", -50.0), ("y", 600.0)):
+        column = cells[name].copy()
+        column[1] = value
+        with pytest.raises(ConfigError, match="cell 1 of this field lies outside it"):
+            boxes(cells.with_columns(**{name: column}), field)
+
+
+def test_outlines_are_cut_as_shapely_cuts_them(measured: Analysis):
+    for outline in ellipses(measured.detections, measured.smear.scale).outlines(24):
+        left, top = outline.min(axis=0)
+        right, bottom = outline.max(axis=0)
+        for sides in (
+            (left, top, right, bottom),
+            (left + 5, top + 9, right - 3, bottom - 4),
+            (left, top, left + 2, 999),
+        ):
+            expected = Polygon(outline).intersection(shapely.box(*sides))
+            found = cut(outline, np.array(sides))
+            assert area_within(found) == pytest.approx(expected.area)
+            assert Polygon(found).symmetric_difference(expected).area < 1e-6
+    assert len(cut(outline, np.array([1e4, 1e4, 2e4, 2e4]))) == 0
 
 
 @pytest.mark.parametrize("column", ["x", "y", "radius"])

@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import io
 import zipfile
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
+
+import numpy as np
 
 from hemato_lab import export
 from hemato_lab.export.characters import printable, storable
@@ -47,6 +50,15 @@ def test_boxes_hold_the_pixels_that_they_touch(real: Analysis):
             assert 1 <= ymin <= ymax <= one.height
             assert xmin - 1 <= cells["x"][row] <= xmax - 1
             assert ymin - 1 <= cells["y"][row] <= ymax - 1
+
+
+def test_a_cell_without_a_score_is_difficult(measured: Analysis):
+    score = np.full(len(measured.detections), np.nan)
+    blank = replace(measured, detections=measured.detections.with_columns(score=score))
+    found = [
+        one.findtext("difficult") for field in annotations(export.render(blank, "voc")) for one in field.iter("object")
+    ]
+    assert set(found) == {"1"}
 
 
 def test_any_name_is_text(hostile_names: Analysis):

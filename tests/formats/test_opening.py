@@ -313,3 +313,14 @@ def test_many_images_do_not_stay_in_memory(
     assert WHOLE_IMAGES.held_bytes == 3 * 40 * 56 * 3
     assert [field.read().tobytes() for field in smear.fields] == first
     assert len(set(first)) == 12
+
+
+def test_a_folder_of_folders_with_images_names_some(tmp_path: Path) -> None:
+    for name in ("film10", "film2", "film3", "film4", "empty", ".hidden"):
+        (tmp_path / name / "images").mkdir(parents=True)
+        if name != "empty":
+            (tmp_path / name / "images" / "a.png").write_bytes(b"")
+    with pytest.raises(NoImagesError) as caught:
+        open_smear(tmp_path)
+    named = ", ".join(str(tmp_path / name) for name in ("film2", "film3", "film4"))
+    assert str(caught.value.hint).endswith(f"such as {named}")

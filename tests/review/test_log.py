@@ -134,6 +134,7 @@ def test_a_file_that_is_no_log_of_this_smear_is_refused_and_stays(path, content,
     with pytest.raises(DecisionLogError, match=message) as raised:
         DecisionLog(path, STUDY)
     assert raised.value.subject == str(path)
+    assert message != "no log" or "--decisions" in raised.value.hint
     assert path.read_bytes() == content
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import replace
 
 import numpy as np
@@ -143,3 +144,37 @@ def test_a_log_of_other_images_is_refused(malaria, tmp_path):
     (tmp_path / "d.jsonl").write_bytes(b'{"format":"hemato_lab decisions","version":1,"study_id":"other"}\n')
     with pytest.raises(DecisionLogError, match="other images"):
         Review(malaria, tmp_path / "d.jsonl")
+
+
+@pytest.mark.parametrize("rows", [0, None, [1.5], ["2"]])
+def test_rows_are_a_list_of_whole_numbers(malaria, log, rows):
+    with pytest.raises(ConfigError, match="is no list of rows"):
+        Review(malaria, log).decide(rows, "accept")
+    assert not log.decisions
+
+
+@pytest.mark.parametrize("word", ["rename", "not a cell", ""])
+def test_a_word_that_is_no_action_is_answered_with_those_that_are(malaria, log, word):
+    with pytest.raises(ConfigError, match=r"accept, reject .*, or reclassify"):
+        Review(malaria, log).decide([0], word)
+
+
+def test_listeners_hear_of_changes_by_anybody_and_are_forgotten_with_their_object(malaria, log):
+    class Ear:
+        heard = 0
+
+        def hear(self) -> None:
+            Ear.heard += 1
+
+    review, ear = Review(malaria, log), Ear()
+    review.listen(ear.hear)
+    review.decide([1], "accept")
+    review.undo()
+    assert Ear.heard == 2
+    Review(malaria, log.path).decide([2], "reject")
+    assert (review.refresh(), review.refresh(), Ear.heard) == (True, False, 3)
+    del ear
+    gc.collect()
+    review.redo()
+    review.decide([3], "reject")
+    assert Ear.heard == 3

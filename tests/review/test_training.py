@@ -63,7 +63,10 @@ def test_images_go_along_when_they_are_asked_for(malaria, log):
     with zipfile.ZipFile(io.BytesIO(training_set(malaria, log, include_images=True))) as archive:
         stored = set(archive.namelist())
         images = json.loads(archive.read("annotations.json"))["images"]
-    assert {one["file_name"] for one in images} <= {name.removeprefix("images/") for name in stored} | stored
+        fields = json.loads(archive.read("fields.json"))["fields"]
+    (image,) = images
+    assert {name for name in stored if name.startswith("images/")} == {image["file_name"]}
+    assert [one["field"] for one in fields] == [malaria.smear.fields[0].name]
 
 
 def test_nothing_reviewed_is_an_empty_set(malaria, log):

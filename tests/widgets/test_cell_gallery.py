@@ -279,3 +279,19 @@ def test_the_sheet_of_pictures_shows_every_name(gallery: CellGallery, hostile_an
     assert sheet.height > names * 72
     assert Image.open(io.BytesIO(CellGallery(hostile_analysis, tmp_path / "none").to_png())).size[0] > 0
     assert HOSTILE in CellGallery(hostile_analysis, tmp_path / "none").hello()["title"]
+
+
+def test_who_decides_hears_what_another_had_decided_since_the_page_showed_it(sampled, tmp_path):
+    log = tmp_path / "decisions.jsonl"
+    mine, other = (CellGallery(sampled, log, reader=reader) for reader in ("A", "B"))
+
+    def said(*rows: int) -> str:
+        request = {"kind": "decide", "request": "r", "action": "accept", "rows": list(rows), "name": ""}
+        return str(mine.answer(request).content["said"])
+
+    other.decide([3], "reject")
+    assert said(3) == "1 cell accepted; meanwhile B had it rejected"
+    assert (mine.decided[3], mine.progress["decided"]) == (1, 1)
+    other.decide([4, 5, 9], "reclassify", "ring trophozoite")
+    assert said(4, 5, 6) == "3 cells accepted; meanwhile B had decided about 2 of them"
+    assert said(9) == "1 cell accepted", "the page has shown that one since"

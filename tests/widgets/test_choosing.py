@@ -110,3 +110,11 @@ def test_decisions_need_an_analysis(one: Analysis, tmp_path: Path) -> None:
         hl.view(tmp_path, decisions=tmp_path / "log.jsonl")
     with pytest.raises(HematoError, match="holds no image"):
         hl.view(tmp_path)
+
+
+def test_a_second_reading_can_be_asked_for(one: Analysis, tmp_path: Path) -> None:
+    shown: Any = hl.view(one, decisions=tmp_path / "decisions.jsonl", reader="B", blind=True)
+    assert shown.review.blind
+    assert set(shown.viewer.detections["name"].tolist()) == {"cell"}
+    with pytest.raises(ConfigError, match="decisions cannot be made on a Smear"):
+        hl.view(one.smear, blind=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from IPython.core.formatters import DisplayFormatter
 from ipywidgets import Widget
 
+from hemato_lab.export.reading import AbsentSource
 from hemato_lab.widgets.smear_review import SmearReview
 
 if TYPE_CHECKING:
@@ -78,3 +80,32 @@ def test_it_can_be_embedded(review: SmearReview) -> None:
     framed = embedded._repr_html_()
     assert framed.startswith("<iframe srcdoc=")
     assert "A title" in embedded.page
+
+
+def test_what_python_decides_in_the_review_shows_everywhere(review: SmearReview) -> None:
+    blank = review.to_html()
+    review.review.decide([2], "reject")
+    assert review.gallery.progress["decided"] == 1
+    assert review.viewer.decided[2] == review.gallery.decided[2] == 2
+    assert review.to_html() != blank
+    review.review.undo()
+    assert (review.viewer.decided[2], review.gallery.progress["decided"]) == (0, 0)
+    review.review.redo()
+    assert review.viewer.decided[2] == 2
+
+
+def test_what_others_decide_shows_once_it_is_read(review: SmearReview, sampled: Analysis, log: Path) -> None:
+    SmearReview(sampled, decisions=log, reader="CD").review.decide([5], "accept")
+    assert review.viewer.decided[5] == 0
+    review.review.refresh()
+    assert review.viewer.decided[5] == 1
+
+
+def test_a_review_without_images_says_so(review: SmearReview, sampled: Analysis, log: Path) -> None:
+    assert review.viewer.hello()["remarks"] == []
+    fields = tuple(replace(one, source=AbsentSource(one.width, one.height, one.name)) for one in sampled.smear.fields)
+    bare = SmearReview(replace(sampled, smear=replace(sampled.smear, fields=fields)), decisions=log)
+    (remark,) = bare.viewer.hello()["remarks"]
+    assert remark.startswith("no image is at hand")
+    crops = bare.gallery.answer({"kind": "crops", "request": "r", "wanted": [0, 1], "side_px": 96})
+    assert (crops.content["crops"], [row for row, _ in crops.content["failed"]]) == ([], [0, 1])

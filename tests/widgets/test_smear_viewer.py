@@ -197,6 +197,9 @@ def test_the_picture_is_of_the_field_in_view(viewer: SmearViewer) -> None:
     assert width() == 700
     viewer.viewport = [0, 10, 10, 1]
     assert width() == 640
+    with pytest.raises(TraitError, match="viewport"):
+        viewer.viewport = [99, 0, 0, 1]
+    assert width() == 640
 
 
 def test_defaults_are_those_of_the_heat_map() -> None:

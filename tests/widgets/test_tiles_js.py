@@ -137,3 +137,20 @@ def test_pictures_of_cells_that_nobody_answered_for_are_asked_for_again() -> Non
         "asked": 2,
         "timers": 0,
     }
+
+
+def test_a_picture_that_an_answer_leaves_out_is_not_asked_for_without_end() -> None:
+    answer = run_javascript(
+        "CropLoader from gallery_crops",
+        """let asked = 0; const heard = new Set();
+        const model = { on: (_, listener) => heard.add(listener), off: () => {}, send: ({ request }) => {
+          asked += 1;
+          const content = { kind: "crops", request, crops: [], failed: asked > 40 ? [[4, "end"], [5, "end"]] : [] };
+          queueMicrotask(() => heard.forEach((listener) => listener(content, [])));
+        } };
+        const crops = new CropLoader(model, () => {});
+        crops.want([4, 5], 96); await new Promise((resolve) => setTimeout(resolve, 20));
+        const out = { asked, why: crops.failureOf(4) ?? "", other: crops.failureOf(5) ?? "" };
+        crops.close(); return out;""",
+    )
+    assert answer == {"asked": 1, "why": "no picture came", "other": "no picture came"}

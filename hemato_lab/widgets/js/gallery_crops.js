@@ -68,7 +68,7 @@ export class CropLoader {
     for (const row of rows) this.asked.set(row, side);
     try {
       const { content, buffers } = await ask(this.model, "crops", { wanted: rows, side_px: side });
-      if (!this.isClosed && side === this.side) this.keep(content, buffers);
+      if (!this.isClosed && side === this.side) this.keep(rows, content, buffers);
     } catch (error) {
       if (!this.isClosed && side === this.side) this.failForNow(rows, error.message);
     } finally {
@@ -78,13 +78,15 @@ export class CropLoader {
     }
   }
 
-  keep(content, buffers) {
+  keep(rows, content, buffers) {
     content.crops.forEach((row, index) => {
       this.drop(row);
       this.kept.set(row, URL.createObjectURL(new Blob([bytesOf(buffers[index])], { type: "image/jpeg" })));
       this.onChange(row);
     });
     for (const [row, reason] of content.failed) this.fail(row, reason);
+    // An answer that leaves a row out would else be asked for without end.
+    for (const row of rows) if (!this.kept.has(row) && !this.failures.has(row)) this.fail(row, "no picture came");
     for (const row of this.kept.keys()) {
       if (this.kept.size <= MOST_CROPS_KEPT) break;
       if (!this.inView.has(row)) this.drop(row);

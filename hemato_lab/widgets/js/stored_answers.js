@@ -4,6 +4,7 @@ import { bytesOfBase64 } from "./page_model.js";
 import { CropCutter } from "./crop_cutter.js";
 
 const NOT_STORED = "this part of the picture was left out of the page to keep it small";
+const NOTHING_STORED = "this page holds no picture of this smear";
 const SHOWS_ONLY = "this page only shows: decisions are made in a notebook or with hemato-lab view";
 
 /** The transport of a page that needs nothing else; `page` is the document that widget_page.html.jinja describes. */
@@ -41,8 +42,9 @@ export class StoredAnswers {
   tiles(picture, wanted) {
     const found = wanted.filter((key) => picture.tiles[key.join("/")] !== undefined);
     const failed = wanted.filter((key) => picture.tiles[key.join("/")] === undefined);
+    const why = Object.keys(picture.tiles).length ? NOT_STORED : NOTHING_STORED;
     return {
-      fields: { tiles: found, failed: failed.map((key) => [...key, NOT_STORED]) },
+      fields: { tiles: found, failed: failed.map((key) => [...key, why]) },
       buffers: found.map((key) => bytesOfBase64(picture.tiles[key.join("/")])),
     };
   }
