@@ -10,8 +10,9 @@ from hemato_lab.review.decision import checked_name
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-RESERVED: Final = "arux"
-"""Accept, reject, undo (``U``: redo) and select."""
+RESERVED: Final = "aruxnphmof"
+"""Accept, reject, undo (``U``: redo), select, next, previous; and what the viewer beside the gallery means by h, m, o, f:
+a key that is pressed in the wrong place must rename nothing."""
 DEFAULT_CHOICES: Final = (
     ("1", "neutrophil"),
     ("2", "lymphocyte"),
@@ -22,32 +23,26 @@ DEFAULT_CHOICES: Final = (
     ("7", "blast"),
     ("8", "reactive lymphocyte"),
     ("9", "smudge cell"),
-    ("0", "unclassified WBC"),
-    ("n", "normal RBC"),
+    ("0", "normal RBC"),
     ("y", "polychromatic cell"),
-    ("h", "hypochromic cell"),
+    ("w", "hypochromic cell"),
     ("s", "sickle cell"),
     ("t", "target cell"),
-    ("f", "schistocyte"),
+    ("g", "schistocyte"),
     ("b", "spherocyte"),
     ("e", "elliptocyte"),
-    ("o", "ovalocyte"),
     ("d", "teardrop cell"),
-    ("m", "stomatocyte"),
     ("c", "echinocyte"),
     ("k", "acanthocyte"),
-    ("q", "uncategorised RBC"),
-    ("l", "nucleated RBC"),
+    ("q", "nucleated RBC"),
     ("i", "ring trophozoite"),
     ("v", "trophozoite"),
     ("z", "schizont"),
     ("j", "gametocyte"),
-    ("p", "platelet"),
-    ("g", "giant platelet"),
-    ("w", "artefact"),
+    ("l", "platelet"),
 )
-"""White cells by digits, red cells by a letter of their own where one is free: f for fragment, b for ball, c for
-crenated, m for mouth."""
+"""White cells by digits, others by a letter of their own where one is free: b for ball, c for crenated, g for fragment,
+w for washed out. There are fewer keys than names; the others are picked from a list."""
 _FREE_KEYS: Final = "1234567890" + "".join(letter for letter in "bcdefghijklmnopqstvwyz" if letter not in RESERVED)
 
 

@@ -191,7 +191,7 @@ def test_a_blind_page_holds_no_name_no_score_and_no_first_decision(
     assert '"candidate"' not in told
     page.keyboard.press("a")
     page.get_by_role("status").filter(has_text="names are hidden").wait_for()
-    page.keyboard.press("p")
+    page.keyboard.press("l")
     page.wait_for_function(f"document.querySelector('{WORDS}').textContent.includes('1 named')")
 
 

@@ -13,7 +13,7 @@ from tests.widgets.javascript import run_javascript
 
 CELLS = """
 const cells = { count: it.names.length, names: it.names, confidence: read(it.confidence),
-  disagreement: read(it.disagreement), radius: it.radius, states: it.states };
+  disagreement: read(it.disagreement), radius: it.radius, states: it.states, given: it.given };
 function read(values) { return values.map((value) => (value === null ? NaN : value)); }
 """
 
@@ -33,6 +33,7 @@ def table() -> dict[str, Any]:
         "disagreement": random.random(300).tolist(),
         "radius": random.uniform(5, 50, 300).tolist(),
         "states": random.choice(4, 300).tolist(),
+        "given": random.choice([-1, 0, 1, 2, 3], 300, p=[0.8, 0.05, 0.05, 0.05, 0.05]).tolist(),
     }
 
 
@@ -69,7 +70,8 @@ def test_groups_are_rare_names_first_and_hold_every_cell_once(table):
 
 def test_filters_leave_out_names_and_decided_cells(table):
     rows = [row for one in arranged(table, only=["b", "d"], openOnly=True) for row in one["rows"]]
-    wanted = [row for row in range(300) if table["names"][row] in (1, 3) and table["states"][row] == 0]
+    called = [{table["names"][row], table["given"][row]} for row in range(300)]
+    wanted = [row for row in range(300) if called[row] & {1, 3} and table["states"][row] == 0]
     assert sorted(rows) == wanted
     assert arranged({name: [] for name in table}) == []
 

@@ -15,6 +15,7 @@ import { WAITING_FOR_PYTHON, ask, askHello, endAsking } from "./transport.js";
 const LISTING_TRAITS = ["cells", "confidence", "disagreement", "order", "reverse", "grouped", "only", "open_only", "blind"];
 const DECISION_TRAITS = ["decided", "decided_names", "progress", "names", "colours"];
 const MOVES = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "PageUp", "PageDown", "Home", "End"];
+const STEPS = { n: 1, p: -1 };
 
 class Gallery {
   constructor(model, el) {
@@ -153,8 +154,6 @@ class Gallery {
     this.grid.list(arrangeCells(this.state, how));
     this.picking.relist(this.grid.layout.rows);
     this.namesBar.element.hidden = this.state.isBlind;
-    this.namesBar.fill(this.state.countsByName(), (name) => this.colourOfName(name));
-    this.namesBar.show(how.only);
     this.showPlace();
     this.showDecisions();
   }
@@ -171,6 +170,8 @@ class Gallery {
 
   showDecisions() {
     this.state.readDecisions();
+    this.namesBar.fill(this.state.countsByName(), (name) => this.colourOfName(name));
+    this.namesBar.show(this.model.get("only"));
     this.progress.show(this.model.get("progress"), this.state.isBlind);
     this.showCloseUp();
     this.grid.drawSoon();
@@ -239,7 +240,8 @@ class Gallery {
     if (MOVES.includes(key)) {
       const index = this.grid.layout.towards(this.picking.at, key, this.grid.linesInView);
       this.move(() => this.picking.goTo(index, { extend: event.shiftKey }));
-    } else if ((key === " " && !isButton) || key === "x") this.pickHere(event.shiftKey);
+    } else if (key in STEPS) this.move(() => this.picking.goTo(this.picking.at + STEPS[key], { extend: event.shiftKey }));
+    else if ((key === " " && !isButton) || key === "x") this.pickHere(event.shiftKey);
     else if (key === "Escape") this.move(() => this.picking.clear());
     else if (key === "?") this.toggleKeys();
     else return this.pressDecision(key, event);

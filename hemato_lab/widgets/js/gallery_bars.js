@@ -19,8 +19,9 @@ const SIDE_OPTIONS = [
   ["144", "large pictures"],
 ];
 const KEYS = [
+  ["n p", "next, previous cell"],
   ["arrows, Page Up/Down, Home, End", "go from cell to cell"],
-  ["Shift + arrows", "select all on the way"],
+  ["Shift + arrows, N, P", "select all on the way"],
   ["Space or x", "add the cell to the selection, or take it out"],
   ["Shift + Space or X", "select all under the same heading"],
   ["Ctrl + A", "select all that are listed"],
@@ -36,7 +37,7 @@ const KEYS = [
 /** The bar that says what is listed; `change(trait, value)` sets a trait, `onSide(px)` the size of pictures. */
 export function makeListingBar({ change, onSide, onCollect }) {
   const order = makeSelect("order", (value) => change({ order: value.split(" ")[0], reverse: value.endsWith(" reverse") }));
-  const grouped = makeTick("by name", true, (on) => change({ grouped: on }));
+  const grouped = makeTick("by name, rarest first", true, (on) => change({ grouped: on }));
   const open = makeTick("only undecided", false, (on) => change({ open_only: on }));
   const side = makeSelect("size of the pictures", (value) => onSide(Number(value)));
   side.set(SIDE_OPTIONS, "96");
@@ -61,18 +62,29 @@ export function makeNamesBar(onChange) {
   const element = make("div", { kind: "bar gallery-names", role: "group", "aria-label": "names that are listed" });
   let buttons = [];
   const fill = (counts, colours) => {
-    buttons = counts.map(([name, count]) => {
-      const press = () => onChange(name);
-      const button = makeButton(`${name} ${wholeText(count)}`, `list only ${name}, ${countText(count, "cell")}`, press, {
-        pressed: false,
-      });
-      button.prepend(makeSwatch(colours(name)));
-      return [name, button];
-    });
-    element.replaceChildren(...buttons.map(([, button]) => button));
+    const isSame = counts.length === buttons.length && counts.every(({ name }, at) => name === buttons[at][0]);
+    if (!isSame) {
+      buttons = counts.map(({ name }) => [name, makeNameButton(name, colours(name), () => onChange(name))]);
+      element.replaceChildren(...buttons.map(([, button]) => button));
+    }
+    counts.forEach((one, at) => sayCounts(buttons[at][1], one));
   };
   const show = (only) => buttons.forEach(([name, button]) => setPressed(button, only.includes(name)));
   return { element, fill, show };
+}
+
+function makeNameButton(name, colour, onPress) {
+  const button = makeButton("", "", onPress, { pressed: false });
+  button.append(makeSwatch(colour), make("span", {}));
+  return button;
+}
+
+function sayCounts(button, { name, count, before }) {
+  const first = count === before ? "" : `, ${wholeText(before)} before the decisions; lists both`;
+  const said = `list only ${name}, ${countText(count, "cell")}${first}`;
+  button.lastChild.textContent = `${name} ${wholeText(count)}`;
+  button.title = said;
+  button.setAttribute("aria-label", said);
 }
 
 /** Buttons of all decisions; `onDecide(action, name)`, `onGo("undo" | "redo")`. */

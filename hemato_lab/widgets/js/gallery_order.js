@@ -5,7 +5,8 @@ const SHUFFLE_SEED = 20240607;
 /**
  * Arrange cells.
  *
- * @param {object} cells `count`, `names` (index of each cell's name), `confidence`, `disagreement`, `radius` (numbers of
+ * @param {object} cells `count`, `names` (index of each cell's name), `given` (of the name decided on, below 0 for none),
+ *   `confidence`, `disagreement`, `radius` (numbers of
  *   each cell; `disagreement` may be empty), `states` (0 open).
  * @param {object} how `nameTexts`, `order` ("confidence", "disagreement", "size"), `reverse`, `grouped`, `only` (names;
  *   empty for all), `openOnly`, `blind`.
@@ -22,7 +23,8 @@ export function arrangeCells(cells, how) {
 function keptRows(cells, { only, openOnly, blind, nameTexts }) {
   const kept = [];
   for (let row = 0; row < cells.count; row += 1) {
-    const isWanted = blind || only.length === 0 || only.includes(nameTexts[cells.names[row]]);
+    const isCalled = (name) => only.includes(nameTexts[name]);
+    const isWanted = blind || only.length === 0 || isCalled(cells.names[row]) || isCalled(cells.given[row]);
     if (isWanted && !(openOnly && cells.states[row] > 0)) kept.push(row);
   }
   return kept;

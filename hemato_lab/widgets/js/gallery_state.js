@@ -5,6 +5,7 @@ import { numbersOf } from "./numbers.js";
 const COLUMNS = 9;
 const RADIUS = 2;
 const NAME = 5;
+const REJECTED_STATE = 2;
 
 /** The columns of a gallery's model. */
 export class GalleryState {
@@ -70,10 +71,18 @@ export class GalleryState {
     return this.states[row] === 0 && !this.waiting.has(row);
   }
 
-  /** How many cells of each name there are, in the order of the names. */
+  /**
+   * How many cells of each name there are, in the order of the names: `count` as decided, without those that are no
+   * cells, `before` as they were called first.
+   */
   countsByName() {
     const counts = new Map();
-    for (const name of this.names) counts.set(name, (counts.get(name) ?? 0) + 1);
-    return [...counts].sort((one, other) => one[0] - other[0]).map(([at, count]) => [this.model.get("names")[at], count]);
+    const countsOf = (name) => counts.get(name) ?? counts.set(name, { count: 0, before: 0 }).get(name);
+    this.names.forEach((name, row) => {
+      countsOf(name).before += 1;
+      if (this.states[row] !== REJECTED_STATE) countsOf(this.given[row] >= 0 ? this.given[row] : name).count += 1;
+    });
+    const names = this.model.get("names");
+    return [...counts].sort((one, other) => one[0] - other[0]).map(([at, both]) => ({ name: names[at], ...both }));
   }
 }
