@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 RESERVED: Final = "aruxnphmof"
-"""Accept, reject, undo (``U``: redo), select, next, previous; and what the viewer beside the gallery means by h, m, o, f:
-a key that is pressed in the wrong place must rename nothing."""
+"""Accept, reject, undo (``U``: redo), select, next, previous; and h, m, o, f, which mean something to the viewer beside
+the gallery: a key that is pressed in the wrong place must rename nothing."""
 DEFAULT_CHOICES: Final = (
     ("1", "neutrophil"),
     ("2", "lymphocyte"),
