@@ -129,16 +129,29 @@ class DecisionLog:
         Raises
         ------
         DecisionLogError
-            If they cannot be written, or another process keeps the file for too long. None of them counts then.
+            If they cannot be written, would not be read again, or another process keeps the file for too long. None of
+            them counts then.
         """
         if not decisions:
             return
+        lines = self._lines_of(decisions)
         with self._guard, self._alone():
             self.refresh()
             head = b"" if self._has_head else _head(self.study_id)
             # A line that was cut short stays as it is; what follows begins a line of its own.
-            self._write((b"\n" if self._open_end else b"") + head + lines_of(decisions))
+            self._write((b"\n" if self._open_end else b"") + head + lines)
             self.refresh()
+
+    def _lines_of(self, decisions: Sequence[Decision]) -> bytes:
+        """Return lines that will be read again as these decisions."""
+        try:
+            lines = lines_of(decisions)
+        except ValueError:
+            lines = b""
+        if [_decision_of(line) for line in lines.splitlines()] != list(decisions):
+            problem = "a decision about a cell without a proper place, size or score cannot be kept"
+            raise DecisionLogError(problem, subject=str(self.path), hint="analyse the smear again")
+        return lines
 
     def refresh(self) -> bool:
         """Read what was added since, by this or another process; tell whether there was anything.
@@ -160,6 +173,9 @@ class DecisionLog:
                 self._take_line(line)
             if not self._has_head and self._open_end:
                 _is_head(self._open_end, str(self.path), self.study_id)
+            elif _decision_of(self._open_end) is not None:
+                # Whole but for its end of line: it counts now, and not once more when that end comes.
+                self._take_line(self._open_end)
             return True
 
     def take_in(self, content: bytes | str | os.PathLike[str]) -> int:
@@ -265,8 +281,8 @@ class DecisionLog:
 
 
 def study_id_of(smear: Smear) -> str:
-    """Return the study id of a smear's images in their order."""
-    return local_study_id(tuple(dict.fromkeys(one.file_id for one in smear.fields)))
+    """Return the study id of a smear's images in any order."""
+    return local_study_id(sorted({one.file_id for one in smear.fields}))
 
 
 def default_path(study_id: str) -> Path:

@@ -191,7 +191,7 @@ class Review:
             self._take_over()
             wanted = self._checked(rows, action, name)
             act, time = new_id(), now()
-            chosen = {row: self._decision(row, action, name, act, time) for row in wanted}
+            chosen = {row: self._decision(row, *self._as_shown(row, action, name), act, time) for row in wanted}
             made = {row: one for row, one in chosen.items() if not self._is_said(one)}
             self.log.append(list(made.values()))
             self._row_of |= {(self._hand, one.cell): row for row, one in made.items()}
@@ -286,6 +286,12 @@ class Review:
         if wrong is not None:
             raise ConfigError(f"there is no cell {wrong}", hint=f"cells are numbered from 0 to {cells - 1}")
         return list(dict.fromkeys(chosen))
+
+    def _as_shown(self, row: int, action: str, name: str) -> tuple[str, str]:
+        """Return what is decided: to accept a cell that was renamed is to give it the name that it shows."""
+        if action == "accept" and self._states[row] == RENAMED:
+            return "reclassify", self._names[row]
+        return action, name
 
     def _decision(self, row: int, action: str, name: str, act: str, time: str) -> Decision:
         cells, own = self.analysis.detections, new_id()

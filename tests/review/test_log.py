@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -234,7 +235,9 @@ def test_decisions_of_another_log_are_taken_in_once(path, tmp_path):
 def test_the_default_place_is_the_users_own_and_named_by_the_images_alone(malaria, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     log = DecisionLog.of_smear(malaria.smear)
-    assert log.study_id == study_id_of(malaria.smear) == malaria.report.pbs_study_id
+    assert log.study_id == study_id_of(malaria.smear)
+    turned = replace(malaria.smear, fields=malaria.smear.fields[::-1])
+    assert study_id_of(turned) == log.study_id != study_id_of(replace(turned, fields=turned.fields[1:]))
     assert log.path == default_path(log.study_id)
     assert log.path.name == f"{log.study_id}.jsonl"
     if sys.platform == "linux":

@@ -55,6 +55,45 @@ def test_to_rename_a_cell_to_its_own_name_is_to_accept_it(malaria, log):
     assert (review.states[2], review.names[2]) == (1, "")
 
 
+@pytest.mark.parametrize(("column", "value"), [("radius", 0.0), ("x", np.nan)])
+def test_a_decision_that_would_not_be_read_again_is_refused(malaria, log, column, value):
+    values = malaria.detections[column].copy()
+    values[7] = value
+    odd = replace(malaria, detections=malaria.detections.with_columns(**{column: values}))
+    review = Review(odd, log)
+    with pytest.raises(DecisionLogError, match="cannot be kept"):
+        review.decide([6, 7], "reject")
+    assert review.states[[6, 7]].tolist() == [0, 0]
+    assert not log.path.exists()
+
+
+@pytest.mark.parametrize("second", ["A", "B"])
+def test_to_accept_a_renamed_cell_is_to_accept_the_name_that_it_shows(malaria, log, second):
+    Review(malaria, log, reader="A").decide([3], "reclassify", "target cell")
+    review = Review(malaria, log.path, reader=second)
+    review.decide([3], "accept")
+    assert (review.states[3], review.names[3]) == (3, "target cell")
+
+
+def test_a_last_line_without_its_end_counts_and_is_what_undo_takes_back(malaria, log):
+    review = Review(malaria, log)
+    for row in (1, 2):
+        review.decide([row], "reject")
+    whole = log.path.read_bytes()
+    log.path.write_bytes(whole[:-1])
+    again = Review(malaria, log.path)
+    assert again.states[[1, 2]].tolist() == [2, 2]
+    assert not again.log.damaged
+    assert again.undo() == (2,)
+    assert Review(malaria, log.path).states[[1, 2]].tolist() == [2, 0]
+    start = whole.rindex(b"\n", 0, -1) + 1
+    for length in range(start, len(whole) - 1, 37):
+        log.path.write_bytes(whole[:length])
+        cut = Review(malaria, log.path)
+        assert cut.states[[1, 2]].tolist() == [2, 0]
+        assert cut.undo() == (1,)
+
+
 @pytest.mark.parametrize(
     ("rows", "action", "name"),
     [
