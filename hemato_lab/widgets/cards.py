@@ -46,7 +46,9 @@ class CardStore:
         cell = {name: self.detections[name][row] for name in self.detections}
         lines = [["candidate", str(cell["name"])]]
         if np.isfinite(cell["score"]):
-            lines.append(["score", f"{cell['score']:.2f}"])
+            lines.append(["score", f"{cell['score']:.2f} of being a cell"])
+        if np.isfinite(cell.get("name_confidence", np.nan)):
+            lines.append(["confidence", f"{cell['name_confidence']:.2f} of the name"])
         lines.append(["diameter", self._diameter(float(cell["radius"]))])
         lines += self._axes(cell)
         lines += [

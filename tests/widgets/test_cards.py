@@ -22,6 +22,7 @@ MEASURED = {
     "pallor_ratio": 0.312,
     "on_border": 1.0,
     "overlapped": 0.0,
+    "name_confidence": 0.654,
 }
 
 
@@ -36,7 +37,8 @@ def store() -> CardStore:
 def test_a_card_says_what_is_known(store: CardStore) -> None:
     assert store.answer(Card(0)).content["lines"] == [
         ["candidate", "target cell"],
-        ["score", "0.88"],
+        ["score", "0.88 of being a cell"],
+        ["confidence", "0.65 of the name"],
         ["diameter", "7.5 µm (50 px)"],
         ["axes", "8.0 x 7.0 µm"],
         ["area", "44.2 µm²"],

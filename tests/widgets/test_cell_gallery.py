@@ -255,6 +255,7 @@ def test_keys_mean_one_thing_each():
     keys = [key for key, _ in DEFAULT_CHOICES]
     assert len(set(keys)) == len(keys)
     assert not set(keys) & set(RESERVED)
+    assert set("nphmof") <= set(RESERVED), "the viewer's keys"
     assert len({name for _, name in DEFAULT_CHOICES}) == len(keys)
     assert checked_choices(None) == [list(pair) for pair in DEFAULT_CHOICES]
     assert checked_choices(["blast", ("1", "lymphocyte"), "monocyte"]) == [
@@ -264,6 +265,7 @@ def test_keys_mean_one_thing_each():
     ]
     for wrong in (
         [("a", "blast")],
+        [("n", "blast")],
         [("1", "blast"), ("1", "monocyte")],
         [("12", "blast")],
         ["rouleaux"],

@@ -84,6 +84,25 @@ def test_squares_hold_counts_over_the_area_that_lies_in_the_field():
     assert counts.sum() == 500
 
 
+@pytest.mark.parametrize("size", [(710, 480), (575, 660), (60, 60), (760, 20), (690, 240), (600, 450)])
+def test_squares_of_which_little_lies_in_the_field_set_no_scale(size: tuple[int, int]):
+    """Squares of 150 pixels: a lone cell in a strip of 20 would be the densest place."""
+    x, y = [10.0, 12.0, size[0] - 1.0], [10.0, 12.0, size[1] - 1.0]
+    found = run_javascript(
+        "squareDensity from density, isSliver from density, highestDensity from density",
+        """const map = squareDensity(given.x, given.y, given.field, 0.1, 7.5);
+        return { slivers: [...map.perMm2].map((_, at) => Number(isSliver(map, at))), all: [...map.perMm2],
+          highest: highestDensity(map), columns: map.columns, rows: map.rows };""",
+        x=x,
+        y=y,
+        field={"width": size[0], "height": size[1]},
+    )
+    across, down = (np.diff([*range(0, side, 150), side]) for side in size)
+    shares = np.outer(down, across).ravel()
+    assert found["slivers"] == (shares < shares.max() / 2).astype(int).tolist()
+    assert found["highest"] == np.array(found["all"])[np.array(found["slivers"]) == 0].max()
+
+
 def test_a_field_without_cells_has_a_density_of_nothing():
     nothing = np.empty(0)
     for function in ("smoothDensity", "squareDensity"):

@@ -1,13 +1,14 @@
 // The gallery: every cell as a picture, to be accepted, rejected or renamed.
 
 import { make, makeButton, makeLiveLine, makeNotice } from "./controls.js";
-import { makeDecisionBar, makeFilesBar, makeKeysList, makeListingBar, makeNamesBar, makeProgress } from "./gallery_bars.js";
+import { KEYS_OF_GALLERY, makeDecisionBar, makeFilesBar, makeListingBar, makeNamesBar, makeProgress } from "./gallery_bars.js";
 import { CloseUp } from "./gallery_closeup.js";
 import { CropLoader } from "./gallery_crops.js";
 import { GalleryGrid, STATE_WORDS } from "./gallery_grid.js";
 import { arrangeCells } from "./gallery_order.js";
 import { GalleryPicking } from "./gallery_picking.js";
 import { GalleryState } from "./gallery_state.js";
+import { KeyList } from "./key_list.js";
 import { shownName } from "./names.js";
 import { bytesOf, countText } from "./numbers.js";
 import { WAITING_FOR_PYTHON, ask, askHello, endAsking } from "./transport.js";
@@ -54,10 +55,10 @@ class Gallery {
     );
     this.files = makeFilesBar((format) => this.save(format));
     this.files.element.hidden = this.decisions.element.hidden = true;
-    this.keys = makeKeysList();
+    this.keyList = new KeyList(() => this.grid.element.focus({ preventScroll: true }), KEYS_OF_GALLERY);
     this.live = makeLiveLine("status gallery-said");
     this.notice = makeNotice();
-    const help = makeButton("?", "keys (key ?)", () => this.toggleKeys());
+    const help = makeButton("?", "keys (key ?)", () => this.keyList.toggle());
     this.listing.element.append(help);
     const body = make("div", { kind: "gallery-body" }, this.grid.element, this.closeUp.element);
     this.root = make(
@@ -65,8 +66,8 @@ class Gallery {
       { kind: "hemato-lab gallery", "aria-label": "gallery of cells", "data-lm-suppress-shortcuts": "true" },
       make("header", { kind: "gallery-head" }, this.title, this.progress.element),
       this.listing.element,
+      make("div", { kind: "gallery-keys" }, this.keyList.element),
       this.namesBar.element,
-      this.keys,
       this.decisions.element,
       body,
       make("footer", { kind: "gallery-foot" }, this.live.element, this.files.element, this.notice),
@@ -130,10 +131,6 @@ class Gallery {
   toggleName(name) {
     const only = this.model.get("only");
     this.set({ only: only.includes(name) ? only.filter((one) => one !== name) : [...only, name] });
-  }
-
-  toggleKeys() {
-    this.keys.hidden = !this.keys.hidden;
   }
 
   // Several traits change at once; they are taken over together.
@@ -242,8 +239,9 @@ class Gallery {
       this.move(() => this.picking.goTo(index, { extend: event.shiftKey }));
     } else if (key in STEPS) this.move(() => this.picking.goTo(this.picking.at + STEPS[key], { extend: event.shiftKey }));
     else if ((key === " " && !isButton) || key === "x") this.pickHere(event.shiftKey);
+    else if (key === "Escape" && this.keyList.isOpen) this.keyList.close();
     else if (key === "Escape") this.move(() => this.picking.clear());
-    else if (key === "?") this.toggleKeys();
+    else if (key === "?") this.keyList.toggle();
     else return this.pressDecision(key, event);
     return true;
   }

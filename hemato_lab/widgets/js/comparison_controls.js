@@ -52,7 +52,7 @@ export class ComparisonToolbar {
     this.colouring = makeChoice("Colours", [["agreement", "by agreement"], ["name", "by name"]], on.colour);
     this.image = makeSelect("Image", (value) => on.turnTo(Number(value)));
     this.name = makeSelect("Name that is shown", (value) => on.showName(value));
-    this.score = makeSlider({ label: "least score", low: 0, high: 1, step: 0.01 }, on.threshold);
+    this.score = makeSlider({ label: "least score", hint: "of being a cell at all", low: 0, high: 1, step: 0.01 }, on.threshold);
     this.fields = fields;
     this.element = make(
       "div",

@@ -81,11 +81,11 @@ export function makeTick(text, checked, onChange) {
 /**
  * Make a slider with a field to type the number into ("0.5" or "0,5").
  *
- * @param {object} options `label`, `low`, `high`, `step`, `digits`, `unit`.
+ * @param {object} options `label`, `hint` (more about it), `low`, `high`, `step`, `digits`, `unit`.
  * @param {function(number)} onMove called with the value, many times while it is dragged.
  * @returns {{element: HTMLElement, set: function(number)}}
  */
-export function makeSlider({ label, low, high, step, digits = 2, unit = "" }, onMove) {
+export function makeSlider({ label, hint = "", low, high, step, digits = 2, unit = "" }, onMove) {
   const id = freshId("slider");
   const range = make("input", { type: "range", id, min: low, max: high, step });
   const typed = make("input", {
@@ -115,7 +115,8 @@ export function makeSlider({ label, low, high, step, digits = 2, unit = "" }, on
     onMove(value);
   });
   const tail = unit ? make("span", { kind: "unit", text: unit }) : null;
-  const element = make("div", { kind: "slider" }, make("label", { for: id, text: label }), range, typed, tail);
+  if (hint) for (const part of [range, typed]) part.setAttribute("aria-description", hint);
+  const element = make("div", { kind: "slider", title: hint || null }, make("label", { for: id, text: label }), range, typed, tail);
   return { element, set };
 }
 

@@ -11,6 +11,8 @@ export const MOST_RASTER_CELLS = 3e6;
 const MOST_LINES = 8192;
 const CLOUD_VARIANCE = 1 / 6;
 const TRUNCATE = 5;
+// A single cell in less than this share of a square would be the densest place of the field.
+const LEAST_OF_SQUARE = 0.5;
 
 /**
  * Compute the density of cells of one field by sharing them out on a raster and blurring it with a Gaussian; each
@@ -54,7 +56,7 @@ function leastStepPx({ width, height }, most) {
 
 /**
  * Count cells in squares, per area of the square that lies within the field; same result as `smoothDensity`, but that
- * `widthUm` is the side of the squares.
+ * `widthUm` is the side of the squares, and `last` the shares of the last column and row that lie within the field.
  */
 export function squareDensity(x, y, field, umPerPx, bandwidthUm, most = MOST_RASTER_CELLS) {
   const stepPx = Math.max((SQUARE_PER_BANDWIDTH * bandwidthUm) / umPerPx, leastStepPx(field, most));
@@ -67,7 +69,22 @@ export function squareDensity(x, y, field, umPerPx, bandwidthUm, most = MOST_RAS
     const [column, row] = [at % columns, Math.floor(at / columns)];
     perMm2[at] /= length(column, field.width) * length(row, field.height) * umPerPx ** 2 * 1e-6;
   }
-  return { perMm2, columns, rows, stepPx, widthUm: stepPx * umPerPx };
+  const last = { across: length(columns - 1, field.width) / stepPx, down: length(rows - 1, field.height) / stepPx };
+  return { perMm2, columns, rows, stepPx, widthUm: stepPx * umPerPx, last };
+}
+
+/** Whether too little of a square lies within the field, beside the others, for its density to say anything. */
+export function isSliver({ columns, rows, last }, at) {
+  if (!last) return false;
+  const column = at % columns === columns - 1 ? last.across : 1;
+  const row = at >= columns * (rows - 1) ? last.down : 1;
+  const wholest = (columns > 1 ? 1 : last.across) * (rows > 1 ? 1 : last.down);
+  return column * row < LEAST_OF_SQUARE * wholest;
+}
+
+/** Return the highest density in cells per mm2, slivers at the edge left out. */
+export function highestDensity(density) {
+  return density.perMm2.reduce((most, value, at) => (value > most && !isSliver(density, at) ? value : most), 0);
 }
 
 /** Share points linearly between the four nearest raster cells; the raster has one more on every side. */
@@ -140,8 +157,9 @@ export function normalBelow(z) {
   return 0.5 + (sum * Math.exp(-0.5 * z * z)) / Math.sqrt(2 * Math.PI);
 }
 
-/** Return a canvas with a pixel a raster cell, coloured from 0 to `top` cells per mm2. */
-export function densityPicture({ perMm2, columns, rows }, top) {
+/** Return a canvas with a pixel a raster cell, coloured from 0 to `top` cells per mm2; slivers at the edge stay clear. */
+export function densityPicture(density, top) {
+  const { perMm2, columns, rows } = density;
   const canvas = document.createElement("canvas");
   Object.assign(canvas, { width: columns, height: rows });
   const context = canvas.getContext("2d");
@@ -149,7 +167,7 @@ export function densityPicture({ perMm2, columns, rows }, top) {
   perMm2.forEach((value, at) => {
     const step = top > 0 ? Math.min(255, Math.round((value / top) * 255)) : 0;
     for (let channel = 0; channel < 3; channel += 1) image.data[4 * at + channel] = HEAT_COLOURS[3 * step + channel];
-    image.data[4 * at + 3] = 255;
+    image.data[4 * at + 3] = isSliver(density, at) ? 0 : 255;
   });
   context.putImageData(image, 0, 0);
   return canvas;

@@ -18,7 +18,8 @@ const SIDE_OPTIONS = [
   ["96", "medium pictures"],
   ["144", "large pictures"],
 ];
-const KEYS = [
+/** What every key of a gallery does, for people. */
+export const KEYS_OF_GALLERY = [
   ["n p", "next, previous cell"],
   ["arrows, Page Up/Down, Home, End", "go from cell to cell"],
   ["Shift + arrows, N, P", "select all on the way"],
@@ -155,12 +156,4 @@ export function makeFilesBar(onSave) {
   const save = makeButton("save", "save the chosen file", () => onSave(select.element.value));
   const element = make("div", { kind: "bar gallery-files" }, select.element, save);
   return { element, fill: (formats) => select.set(formats, formats[0]?.[0] ?? "") };
-}
-
-/** The list of keys, hidden at first. */
-export function makeKeysList() {
-  const rows = KEYS.map(([keys, meaning]) => make("tr", {}, make("th", { scope: "row", text: keys }), make("td", { text: meaning })));
-  const element = make("table", { kind: "gallery-keys", "aria-label": "keys" }, make("tbody", {}, ...rows));
-  element.hidden = true;
-  return element;
 }

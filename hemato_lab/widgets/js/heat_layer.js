@@ -1,6 +1,6 @@
 // The density of cells over the fields that are shown.
 
-import { MOST_RASTER_CELLS, SQUARE_PER_BANDWIDTH, densityPicture, smoothDensity, squareDensity } from "./density.js";
+import { MOST_RASTER_CELLS, SQUARE_PER_BANDWIDTH, densityPicture, highestDensity, isSliver, smoothDensity, squareDensity } from "./density.js";
 
 const OPACITY = 0.62;
 const MOST_OF_ALL_FIELDS = 4 * MOST_RASTER_CELLS;
@@ -74,7 +74,7 @@ export class HeatLayer {
     const { method, umPerPx, bandwidthUm, cellsOf } = this.choice;
     const { x, y } = cellsOf(index);
     const density = METHODS[method](x, y, field, umPerPx, bandwidthUm, most);
-    return { density, highest: density.perMm2.reduce((most, value) => Math.max(most, value), 0), picture: null };
+    return { density, highest: highestDensity(density), picture: null };
   }
 
   /** Draw the maps of the fields that a camera sees. */
@@ -106,12 +106,13 @@ export class HeatLayer {
     context.restore();
   }
 
-  /** Return the density under a point of a field in cells per mm2, null where there is no map. */
+  /** Return the density under a point of a field in cells per mm2, null where there is no map or a sliver of a square. */
   at(field, x, y) {
     const density = this.choice && this.maps.get(field)?.density;
     if (!density) return null;
     const [column, row] = [Math.floor((x + 0.5) / density.stepPx), Math.floor((y + 0.5) / density.stepPx)];
     if (column < 0 || row < 0 || column >= density.columns || row >= density.rows) return null;
-    return density.perMm2[row * density.columns + column];
+    const place = row * density.columns + column;
+    return isSliver(density, place) ? null : density.perMm2[place];
   }
 }

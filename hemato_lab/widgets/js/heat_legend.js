@@ -24,14 +24,14 @@ export class HeatLegend {
     if (!isDrawn) return;
     this.title.textContent = `${what} per mm²`;
     const width = `${shortText(widthUm)} µm${isCoarser ? ", the finest that is drawn here" : ""}`;
-    this.how.textContent = choice.method === "grid" ? `in squares of ${width}` : `smoothed over ${width}`;
+    this.how.textContent = choice.method === "grid" ? `in squares of ${width}, without slivers at the edge` : `smoothed over ${width}`;
     const texts = [0, top / 2, top].map((value) => significantText(value, 2));
     this.ticks.forEach((tick, at) => (tick.textContent = texts[at]));
     this.bar.setAttribute("aria-label", `dark blue 0, grey ${texts[1]}, yellow ${texts[2]} ${what} per mm²`);
   }
 
-  /** Show the density in the middle of the view; null clears it. */
+  /** Show the density at the centre of the view; null clears it. */
   showHere(perMm2) {
-    this.here.textContent = perMm2 === null ? "" : `middle ${significantText(perMm2, 2)} /mm²`;
+    this.here.textContent = perMm2 === null ? "" : `at the centre of the view ${significantText(perMm2, 2)}\u00a0/mm²`;
   }
 }

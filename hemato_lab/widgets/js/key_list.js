@@ -19,11 +19,11 @@ const KEYS_OF_VIEWER = [
   ["wheel or two fingers", "zoom"],
 ];
 
-/** A panel with all keys, closed at first; `onClose` is called when it closes. */
+/** A panel with all keys and what they do, closed at first; `onClose` is called when it closes. */
 export class KeyList {
-  constructor(onClose) {
+  constructor(onClose, meanings = KEYS_OF_VIEWER) {
     this.onClose = onClose;
-    const rows = KEYS_OF_VIEWER.map(([keys, meaning]) =>
+    const rows = meanings.map(([keys, meaning]) =>
       make("tr", {}, make("th", { scope: "row", text: keys }), make("td", { text: meaning })),
     );
     this.button = makeButton("close", "Close the list of keys", () => this.close());

@@ -14,7 +14,7 @@ const SEVERAL = "\n";
 export class SidePanel {
   constructor(on) {
     this.findings = new FindingsList((names) => on.set("hidden", names));
-    const score = { label: "Least score", low: 0, high: 1, step: 0.01 };
+    const score = { label: "Least score", hint: "of being a cell at all", low: 0, high: 1, step: 0.01 };
     this.score = makeSlider(score, (value) => on.set("minimum_score", value));
     this.marks = makeChoice("Marks", MARK_CHOICES, (value) => on.set("marks", value));
     this.density = makeChoice("Heat map", DENSITIES, (value) => on.set("density", value));

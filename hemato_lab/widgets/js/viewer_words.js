@@ -32,7 +32,9 @@ export class ViewerWords {
     const { camera, heat } = picture;
     legend.show(counted?.what, heat);
     const at = picture.fieldPoint(camera.width / 2, camera.height / 2);
-    legend.showHere(heat.choice ? heat.at(at.field, at.x, at.y) : null);
+    const { width, height } = picture.world.fields[at.field] ?? { width: 0, height: 0 };
+    const isInside = at.x >= -0.5 && at.y >= -0.5 && at.x < width - 0.5 && at.y < height - 0.5;
+    legend.showHere(heat.choice && isInside ? heat.at(at.field, at.x, at.y) : null);
   }
 
   count(field) {
