@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from hemato_lab import __version__
+from hemato_lab.analysis.corrections import corrections_of
 from hemato_lab.analysis.tables import Table, limits_text, value_text
 
 if TYPE_CHECKING:
@@ -89,21 +90,29 @@ def decisions(report: Report) -> Table:
     said = _mapping(_mapping(report.extension.get("review")).get("decisions"))
     if not said:
         return Table("Decisions of readers", ("what", "value"), ())
-    readers = [str(name) or "without a name" for name in _sequence(said.get("readers"))]
+    told = corrections_of(said)
     rows = [
-        *((f"cells {words}", value_text(count)) for words, count in _mapping(said.get("counts")).items()),
-        ("readers", ", ".join(readers)),
-        ("cells on which readers differ, the last word holds", value_text(said.get("readers_differ", 0))),
-        ("decisions about cells that are not listed any more", str(len(_sequence(said.get("unattached"))))),
-        ("log of decisions, SHA-256", value_text(said.get("log_sha256"))),
+        *((f"cells {words}", value_text(count)) for words, count in told.counts.items()),
+        ("readers", ", ".join(name or "without a name" for name in told.readers)),
+        ("cells on which readers differ, the last word holds", value_text(told.readers_differ)),
+        ("decisions about cells that are not listed any more", value_text(told.unattached)),
+        ("decisions of blind readings, left out", value_text(told.blind_left_out)),
+        ("lines of the log that could not be read", value_text(told.damaged_lines)),
+        *(("log of decisions, SHA-256", sha256) for sha256 in told.logs[:1]),
+        *(("log of an earlier correction, SHA-256", sha256) for sha256 in told.logs[1:]),
     ]
+    if told.taken_back:
+        rows.append(
+            ("decisions carried out earlier and taken back since, still in effect", value_text(told.taken_back))
+        )
     note = "Findings and estimates are made from the cells as corrected. Who the readers were is not examined."
     return Table("Decisions of readers", ("what", "value"), tuple(rows), note)
 
 
 def disclaimer(report: Report) -> str:
     """Return what ends every page: how the report came about, and what it is not."""
-    as_a_whole = " as a whole" if decisions(report).rows else ""
+    told = corrections_of(_mapping(report.extension.get("review")).get("decisions"))
+    as_a_whole = " as a whole" if told.cells else ""
     return (
         f"Generated automatically by hemato_lab {__version__}; not reviewed{as_a_whole} by a qualified haematologist. "
         "Estimates are not cell counts. Absence of a finding does not exclude disease."

@@ -120,6 +120,8 @@ def _look(smear: list[str], stated: Stated, port: int, *, browser: bool) -> None
 def _print_standing(review: SmearReview) -> None:
     progress, log = review.review.progress, review.decisions
     print_text(f"{progress.cells} cells, {progress.decided} of them decided; decisions are kept in {log.path}")
+    if log.remark:
+        print_text(log.remark)
     if progress.unattached:
         print_text(f"{progress.unattached} earlier decisions are about cells that this analysis does not list; kept")
     for line in log.damaged:

@@ -72,7 +72,9 @@ def read_analysis(folder: str | os.PathLike[str], images: Images | None = None) 
     Returns
     -------
     Analysis
-        Its smear is called as the folder, or as `images`. Numbers of cells have the four decimals of the table.
+        Its smear is called as the folder, or as `images`. Numbers of cells have the four decimals of the table, and the
+        scale's uncertainty those of the report: what is computed again from them, as a corrected report is, may differ
+        in the last digits from what is computed in the session that analysed the images.
 
     Raises
     ------

@@ -40,7 +40,13 @@ class Specimen:
     models : tuple of str
         Names of the models that were used.
     decided : mapping of str to int
-        Cells that a reader accepted, rejected and renamed, by these words; empty where none was decided on.
+        Cells that readers accepted, rejected and renamed, by these words; empty where none was decided on.
+    readers : int
+        Who have decided; those without a label count as one.
+    damaged_lines : int
+        Lines of the log of decisions that could not be read.
+    blind_left_out : int
+        Decisions of blind readings, which are not carried out.
     """
 
     images: int
@@ -53,6 +59,9 @@ class Specimen:
     version: str
     models: tuple[str, ...]
     decided: Mapping[str, int] = field(default_factory=dict)
+    readers: int = 0
+    damaged_lines: int = 0
+    blind_left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,16 +44,28 @@ def _models(facts: NarrativeFacts) -> str:
 
 
 def _decisions(facts: NarrativeFacts) -> Iterator[Line]:
-    decided = {action: count for action, count in facts.specimen.decided.items() if count}
-    if not decided:
-        return
-    cells = sum(decided.values())
-    said = listed(f"{count:,} {action}" for action, count in decided.items())
-    text = (
-        f"A reader decided on {cells:,} {'candidate' if cells == 1 else 'candidates'} ({said}); findings and estimates "
-        "are made from the cells as corrected. Who the reader was is not examined."
-    )
-    yield text, ("review/decisions",)
+    specimen = facts.specimen
+    decided = {action: count for action, count in specimen.decided.items() if count}
+    if decided:
+        cells = sum(decided.values())
+        said = listed(f"{count:,} {action}" for action, count in decided.items())
+        several = specimen.readers > 1
+        who = f"{specimen.readers} readers" if several else "A reader"
+        candidates = f"{cells:,} {'candidate' if cells == 1 else 'candidates'}"
+        text = (
+            f"{who} decided on {candidates} ({said}); findings and estimates are made from the cells as corrected. "
+            f"Who the {'readers were' if several else 'reader was'} is not examined."
+        )
+        yield text, ("review/decisions",)
+    if specimen.damaged_lines:
+        lines = "1 line" if specimen.damaged_lines == 1 else f"{specimen.damaged_lines:,} lines"
+        yield f"{lines} of the log of decisions could not be read.", ("review/decisions",)
+    if specimen.blind_left_out:
+        blind = "1 decision" if specimen.blind_left_out == 1 else f"{specimen.blind_left_out:,} decisions"
+        yield (
+            f"{blind} of blind readings {'is' if specimen.blind_left_out == 1 else 'are'} left out.",
+            ("review/decisions",),
+        )
 
 
 def _not_assessed(facts: NarrativeFacts) -> Iterator[Line]:

@@ -55,7 +55,8 @@ def reinterpret(
     Returns
     -------
     Analysis
-        With the same cells and no new decisions it equals `analysis`.
+        With the same cells and no new decisions it equals `analysis`; one that was read from a folder of results has
+        rounded numbers, and equals it but for last digits (`hemato_lab.export.reading.read_analysis`).
 
     Raises
     ------

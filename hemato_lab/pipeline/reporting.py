@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from hemato_lab import __version__
+from hemato_lab.analysis.corrections import corrections_of
 from hemato_lab.analysis.wording import on_scale
 from hemato_lab.diagnosis import rules_sha256
 from hemato_lab.findings.assessing import BY_READER, SUMMED
@@ -182,6 +183,7 @@ def _narrative_facts(reading: Reading, interpreted: Interpreted, provenance: Map
         key: replace(statistic, details=interpreted.statistics.extension[key])
         for key, statistic in interpreted.statistics.documented.items()
     }
+    decided = corrections_of(reading.decisions)
     specimen = Specimen(
         images=len(reading.smear),
         unfit=len(reading.excluded),
@@ -192,7 +194,10 @@ def _narrative_facts(reading: Reading, interpreted: Interpreted, provenance: Map
         rbc_origin=interpreted.assumptions.rbc_origin,
         version=__version__,
         models=tuple(provenance["models"]),
-        decided=dict(reading.decisions.get("counts", {})),
+        decided=decided.counts,
+        readers=len(decided.readers),
+        damaged_lines=decided.damaged_lines,
+        blind_left_out=decided.blind_left_out,
     )
     return NarrativeFacts(
         specimen,

@@ -32,7 +32,7 @@ class Attached:
     Attributes
     ----------
     decisions : tuple of Decision
-        In the order of the log.
+        In the order in which they were made.
     rows : array of int, shape (n,)
         -1 where the table lists no such cell.
     """
@@ -53,12 +53,12 @@ class Attached:
 
     @property
     def rows_in_dispute(self) -> int:
-        """Number of rows of which not all readers say the same."""
-        said: dict[int, set[tuple[str, str]]] = {}
+        """Number of rows of which not all readers say the same; what a reader said last is what he says."""
+        said: dict[int, dict[str, tuple[str, str]]] = {}
         for row, one in zip(self.rows.tolist(), self.decisions, strict=True):
             if row >= 0:
-                said.setdefault(row, set()).add((one.action, one.new_name))
-        return sum(len(opinions) > 1 for opinions in said.values())
+                said.setdefault(row, {})[one.reader] = (one.action, one.new_name)
+        return sum(len(set(opinions.values())) > 1 for opinions in said.values())
 
 
 def attach(decisions: Sequence[Decision], detections: Detections, smear: Smear) -> Attached:

@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from hemato_lab.analysis.corrections import corrections_of
 from hemato_lab.detections import ACCEPTED, RENAMED, REVIEWED
 from hemato_lab.pipeline.reinterpreting import decisions_told, reinterpret
 from hemato_lab.review.attaching import REJECTED, attach, verdict_on
-from hemato_lab.review.standing import Standing
+from hemato_lab.review.standing import Hand, Standing
 from hemato_lab.statistics.parasitaemia import PARASITISED
 from hemato_lab.vocabulary import RBC
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from hemato_lab.analysis import Analysis
     from hemato_lab.detections import Detections
@@ -33,8 +34,9 @@ def correct(
 
     Rejected cells are left out and renamed ones have their new names; findings, statistics, differential and text are
     made again from what remains. Where readers differ, the last decision holds. The report's extension says under
-    ``review`` what was decided, by whom, and about which cells that the analysis does not list; of an analysis that was
-    corrected before also what was decided then (``earlier``).
+    ``review`` what was decided, by whom (the labels that readers gave themselves; so they are in every export of the
+    report), and about which cells that the analysis does not list; of an analysis that was corrected before also what
+    was decided then (``earlier``). What the same log has corrected already is not carried out again.
 
     Parameters
     ----------
@@ -58,16 +60,29 @@ def correct(
         See `hemato_lab.pipeline.reinterpreting.reinterpret`.
     """
     log.refresh()
-    decisions = log.decisions
-    if not decisions:
-        return reinterpret(analysis, analysis.detections, interpretation=interpretation)
-    held = Standing(decisions).held()
-    used = attach([one for one in held if blind or not one.blind], analysis.detections, analysis.smear)
-    corrected = corrected_cells(analysis.detections, used.by_row)
-    said = _said(log, used, analysis.detections) | {"blind_left_out": len(held) - len(used.decisions)}
     earlier = decisions_told(analysis)
+    logs = corrections_of(earlier).logs
+    held, carried_out = Standing(log.decisions).held(), _carried_out(log, logs, blind=blind)
+    wanted = [one for one in held if blind or not one.blind]
+    new = [one for one in wanted if one.id not in carried_out.values()]
+    used = attach(new, analysis.detections, analysis.smear)
+    told = {
+        "damaged_lines": len(log.damaged),
+        "blind_left_out": len(held) - len(wanted),
+        "taken_back": len(carried_out.keys() - {(Hand.of(one), one.cell) for one in held}),
+    }
+    if log.sha256 in logs or not (used.decisions or any(told.values())):
+        return reinterpret(analysis, analysis.detections, interpretation=interpretation)
+    corrected = corrected_cells(analysis.detections, used.by_row)
+    said = _said(log, used, analysis.detections) | told
     said |= {"earlier": dict(earlier)} if earlier else {}
     return reinterpret(analysis, corrected, interpretation=interpretation, decisions=said)
+
+
+def _carried_out(log: DecisionLog, sha256s: Collection[str], *, blind: bool) -> dict[tuple[Hand, str], str]:
+    """Return the ids of the decisions that an earlier correction has carried out, by hand and cell."""
+    held = Standing(log.decided_up_to(sha256s)).held()
+    return {(Hand.of(one), one.cell): one.id for one in held if blind or not one.blind}
 
 
 def corrected_cells(detections: Detections, by_row: Mapping[int, Decision]) -> Detections:
@@ -88,9 +103,11 @@ def corrected_cells(detections: Detections, by_row: Mapping[int, Decision]) -> D
         other red cells that one has looked at.
     """
     names = detections["name"].astype(object)
-    reviewed = np.zeros(len(detections))
+    reviewed = detections[REVIEWED].copy() if REVIEWED in detections.features else np.zeros(len(detections))
     for row, decision in by_row.items():
-        reviewed[row], names[row] = verdict_on(decision, str(names[row]))
+        verdict, names[row] = verdict_on(decision, str(names[row]))
+        # Who accepts a name that another reader has given accepts that it was changed.
+        reviewed[row] = RENAMED if verdict == ACCEPTED and reviewed[row] == RENAMED else verdict
     table = detections.with_columns(name=names.astype(str), **{REVIEWED: reviewed})
     columns = {}
     if "name_confidence" in table.features:
@@ -109,7 +126,6 @@ def _said(log: DecisionLog, used: Attached, detections: Detections) -> dict[str,
     verdicts = [verdict_on(one, str(detections["name"][row]))[0] for row, one in used.by_row.items()]
     return {
         "log_sha256": log.sha256,
-        "damaged_lines": len(log.damaged),
         "counts": {words: verdicts.count(verdict) for verdict, words in IN_WORDS.items()},
         "readers": sorted({one.reader for one in used.decisions}),
         "readers_differ": used.rows_in_dispute,

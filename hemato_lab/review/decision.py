@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Action = Literal["accept", "reject", "reclassify", "withdraw"]
 ACTIONS: Final[tuple[Action, ...]] = get_args(Action)
+UNKNOWN_TIME: Final = datetime.min.replace(tzinfo=UTC)
+"""Of decisions whose time cannot be read: before all others."""
 LONGEST_READER: Final = 80
 """Characters of a reader's label."""
 _LONGEST_ID: Final = 64
@@ -37,7 +39,7 @@ class Decision:
     cell : str
         Id of the first decision about this cell; later ones about the same cell repeat it.
     time : str
-        UTC, ISO 8601 with microseconds.
+        UTC, ISO 8601 with microseconds; never before that of what the same log held already.
     reader : str
         A free label, empty by default; never looked up anywhere.
     action : str
@@ -79,6 +81,15 @@ class Decision:
     new_name: str
     models: tuple[str, ...]
     blind: bool
+
+    @property
+    def moment(self) -> datetime:
+        """The time, `UNKNOWN_TIME` where it cannot be read."""
+        try:
+            moment = datetime.fromisoformat(self.time)
+        except ValueError:
+            return UNKNOWN_TIME
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
     def line(self) -> str:
         """Return the decision as one line of JSON in ASCII, without its end."""

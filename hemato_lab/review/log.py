@@ -8,53 +8,34 @@ import os
 import threading
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from hemato_lab.api.locks import RunLock
 from hemato_lab.errors import DecisionLogError, JournalError, LockedError
-from hemato_lab.report import RESEARCH_USE_NOTICE, local_study_id
 from hemato_lab.review.decision import Decision, lines_of, read_decision
+from hemato_lab.review.log_contents import OTHER_FILE, DamagedLine, Head, LogContents
+from hemato_lab.review.log_places import LogPlace, default_place, file_ids_of, study_id_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from hemato_lab.smear import Smear
 
-FORMAT: Final = "hemato_lab decisions"
-VERSION: Final = 1
-SUFFIX: Final = ".jsonl"
 _PATIENCE_S: Final = 20.0
 """Seconds to wait for another process that writes."""
 _BETWEEN_TRIES_S: Final = 0.01
 _BINARY: Final = getattr(os, "O_BINARY", 0)
-_OTHER_FILE: Final = "give another file: --decisions on the command line, decisions= in Python"
-_HINT: Final = f"check the disk and its permissions, or {_OTHER_FILE}"
-
-
-@dataclass(frozen=True, slots=True)
-class DamagedLine:
-    """A line that is no decision: cut short when its writer was stopped, or changed by something else.
-
-    Attributes
-    ----------
-    number : int
-        Of the line in the file, from 1.
-    reason : str
-        For people.
-    """
-
-    number: int
-    reason: str
+_HINT: Final = f"check the disk and its permissions, or {OTHER_FILE}"
 
 
 class DecisionLog:
     """The decisions about one smear, in a file; safe for threads, and for several processes at a time.
 
     The file is text, one JSON object a line: the first says what it is, the others are decisions (`Decision`). It holds
-    hashes of images, never their names or labels. A new file is readable by its owner alone. When `append` returns,
-    its decisions are on the disk.
+    hashes of images, never their names or labels. A new file is readable by its owner alone; who may read a file that
+    holds decisions already is left as it is. When `append` returns, its decisions are on the disk.
 
     Parameters
     ----------
@@ -62,69 +43,105 @@ class DecisionLog:
         The file; made when the first decision is.
     study_id : str
         Of the smear (`hemato_lab.report.local_study_id`).
+    file_ids : collection of str
+        Of the smear's images. A file that was made for other images is accepted when it shares one of them.
+    remark : str
+        For people, how the file was chosen.
+
+    Attributes
+    ----------
+    path, study_id, file_ids, remark
+        See the parameters.
+    rereads : int
+        How often the file was found to be another one, with no decision missing, and was read from its start.
 
     Raises
     ------
     DecisionLogError
-        If the file cannot be read, is no log of decisions, is of another smear or of a newer version.
+        If the file cannot be read, is no log of decisions, is of another smear or of another version.
     """
 
-    def __init__(self, path: str | os.PathLike[str], study_id: str) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        study_id: str,
+        file_ids: Collection[str] = (),
+        *,
+        remark: str = "",
+    ) -> None:
         self.path = Path(path).expanduser().absolute()
         self.study_id = study_id
+        self.file_ids = frozenset(file_ids)
+        self.remark = remark
+        self.rereads = 0
         self._guard = threading.RLock()
-        self._decisions: list[Decision] = []
-        self._known: set[str] = set()
-        self._damaged: list[DamagedLine] = []
-        self._digest = hashlib.sha256()
-        self._read_to = 0
-        self._lines = 0
-        self._open_end = b""
-        self._has_head = False
+        self._contents = LogContents(str(self.path))
+        self._file: tuple[int, int] | None = None
+        self._left_out: list[DamagedLine] = []
         self.refresh()
 
     @classmethod
     def of_smear(cls, smear: Smear, path: str | os.PathLike[str] | None = None) -> DecisionLog:
         """Open the log of a smear: the file given, or that in the user's own folder for data.
 
+        Without a file, the log of these images is taken, in any order; where there is none, one that shares images with
+        the smear. ``remark`` says so.
+
         Raises
         ------
         DecisionLogError
             See `DecisionLog`.
         """
-        study_id = study_id_of(smear)
-        return cls(default_path(study_id) if path is None else path, study_id)
+        place = default_place(smear) if path is None else LogPlace(Path(path), "")
+        return cls(place.path, study_id_of(smear), file_ids_of(smear), remark=place.remark)
 
     def __len__(self) -> int:
-        return len(self._decisions)
+        return len(self._contents.decisions)
 
     def __repr__(self) -> str:
-        damaged = f", {len(self._damaged)} damaged lines" if self._damaged else ""
+        lines = len(self._contents.damaged)
+        damaged = f", {lines} damaged {'line' if lines == 1 else 'lines'}" if lines else ""
         return f"DecisionLog({str(self.path)!r}, {len(self)} decisions{damaged})"
 
     @property
     def decisions(self) -> tuple[Decision, ...]:
-        """All decisions in the order in which they were made, withdrawn ones and their withdrawals too."""
+        """All decisions in the order of the file, withdrawn ones and their withdrawals too.
+
+        It is the order in which they were made here; what was taken in from another log follows when it was taken in.
+        """
         with self._guard:
-            return tuple(self._decisions)
+            return tuple(self._contents.decisions)
 
     @property
     def damaged(self) -> tuple[DamagedLine, ...]:
         """Lines that could not be read as decisions and are kept as they are."""
         with self._guard:
-            torn = (DamagedLine(self._lines + 1, "the line ends before the decision does"),) if self._torn else ()
-            return (*self._damaged, *torn)
+            return self._contents.damaged
+
+    @property
+    def left_out(self) -> tuple[DamagedLine, ...]:
+        """Lines of the logs that were taken in by this object and could not be read; they are not in this log."""
+        with self._guard:
+            return tuple(self._left_out)
 
     @property
     def sha256(self) -> str:
         """SHA-256 of the file as far as it was read, in hex."""
         with self._guard:
-            digest = self._digest.copy()
-            digest.update(self._open_end)
-            return digest.hexdigest()
+            return self._contents.sha256
+
+    def decided_up_to(self, sha256s: Collection[str]) -> tuple[Decision, ...]:
+        """Return the decisions that the file held when its SHA-256 was one of these; of several states the last."""
+        with self._guard:
+            return tuple(
+                self._contents.decisions[: max((self._contents.starts.get(one, 0) for one in sha256s), default=0)]
+            )
 
     def append(self, decisions: Sequence[Decision]) -> None:
         """Add decisions, all or none; when this returns they are on the disk.
+
+        None of them is dated before what the log holds already, so that a clock that was set back, or a wrong one of
+        another reader, does not put what is decided now behind what was decided before.
 
         Raises
         ------
@@ -134,57 +151,107 @@ class DecisionLog:
         """
         if not decisions:
             return
-        lines = self._lines_of(decisions)
+        self._lines_of(decisions)
         with self._guard, self._alone():
             self.refresh()
-            head = b"" if self._has_head else _head(self.study_id)
-            # A line that was cut short stays as it is; what follows begins a line of its own.
-            self._write((b"\n" if self._open_end else b"") + head + lines)
-            self.refresh()
+            latest = self._contents.latest
+            time_of_latest = latest.isoformat(timespec="microseconds")
+            self._add([one if one.moment >= latest else replace(one, time=time_of_latest) for one in decisions])
+
+    def _add(self, decisions: Sequence[Decision]) -> None:
+        """Write decisions as they are; the file must be kept from others and be read to its end."""
+        head = b"" if self._contents.head else Head(self.study_id, self.file_ids).line()
+        # A line that was cut short stays as it is; what follows begins a line of its own.
+        self._write((b"\n" if self._contents.open_end else b"") + head + self._lines_of(decisions))
+        self.refresh()
 
     def _lines_of(self, decisions: Sequence[Decision]) -> bytes:
         """Return lines that will be read again as these decisions."""
-        try:
-            lines = lines_of(decisions)
-        except ValueError:
-            lines = b""
-        if [_decision_of(line) for line in lines.splitlines()] != list(decisions):
-            problem = "a decision about a cell without a proper place, size or score cannot be kept"
-            raise DecisionLogError(problem, subject=str(self.path), hint="analyse the smear again")
-        return lines
+        for one in decisions:
+            try:
+                read_decision(json.loads(one.line()))
+            except ValueError as error:
+                where = f"at ({one.x:g}, {one.y:g}) with the radius {one.radius:g}"
+                problem = f"a decision about the {one.name or 'cell'} {where} cannot be kept: {error}"
+                raise DecisionLogError(problem, subject=str(self.path), hint="analyse the smear again") from error
+        return lines_of(decisions)
 
     def refresh(self) -> bool:
         """Read what was added since, by this or another process; tell whether there was anything.
 
+        A file that something else has put in place of the one that was read, as programs that synchronise folders do,
+        is read from its start.
+
         Raises
         ------
         DecisionLogError
-            See `DecisionLog`.
+            See `DecisionLog`; also if decisions that were read before are not in the file any more.
         """
         with self._guard:
-            added = self._added()
-            if not added:
+            try:
+                with self.path.open("rb") as stream:
+                    return self._read(stream)
+            except FileNotFoundError:
+                if self._contents.size:
+                    raise DecisionLogError(
+                        "is gone, and its decisions with it", subject=str(self.path), hint="put the file back"
+                    ) from None
                 return False
-            self._read_to += len(added)
-            *whole, self._open_end = (self._open_end + added).split(b"\n")
-            for line in whole:
-                self._digest.update(line + b"\n")
-                self._lines += 1
-                self._take_line(line)
-            if not self._has_head and self._open_end:
-                _is_head(self._open_end, str(self.path), self.study_id)
-            elif _decision_of(self._open_end) is not None:
-                # Whole but for its end of line: it counts now, and not once more when that end comes.
-                self._take_line(self._open_end)
-            return True
+            except OSError as error:
+                raise self._failed("read", error) from error
+
+    def _read(self, stream: BinaryIO) -> bool:
+        known, status = self._contents, os.fstat(stream.fileno())
+        file = (status.st_dev, status.st_ino)
+        if status.st_size < known.size:
+            problem = "has become shorter, so that decisions may be lost"
+            raise DecisionLogError(problem, subject=str(self.path), hint="restore the file from a copy")
+        stream.seek(known.size - len(known.end))
+        is_same = self._file in {None, file} and stream.read(len(known.end)) == known.end
+        if not is_same:
+            stream.seek(0)
+            if hashlib.sha256(stream.read(known.size)).hexdigest() != known.sha256:
+                stream.seek(0)
+                self._start_again(stream.read())
+                self._file = file
+                return True
+        added = stream.read()
+        if added:
+            known.add(added)
+            self._check_images(known, str(self.path))
+        self._file = file
+        return bool(added)
+
+    def _start_again(self, content: bytes) -> None:
+        """Take over a file that is not the one that was read, if it holds every decision of that one."""
+        found = LogContents(str(self.path))
+        found.add(content)
+        self._check_images(found, str(self.path))
+        missing = len(self._contents.ids - found.ids)
+        if missing:
+            what = "a decision is" if missing == 1 else f"{missing} decisions are"
+            problem = f"was replaced or changed by something else, and {what} missing from it"
+            hint = "put the file back from a copy; the decisions of two files come together by DecisionLog.take_in"
+            raise DecisionLogError(problem, subject=str(self.path), hint=hint)
+        self._contents = found
+        self.rereads += 1
+
+    def _check_images(self, contents: LogContents, subject: str) -> None:
+        if contents.head is not None and not contents.shares_images(self.study_id, self.file_ids):
+            hint = "give every smear a file of its own"
+            raise DecisionLogError("holds decisions about other images", subject=subject, hint=hint)
 
     def take_in(self, content: bytes | str | os.PathLike[str]) -> int:
-        """Add the decisions of another log about the same smear that are not in this one yet.
+        """Add the decisions of another log about images of this smear that are not in this one yet.
+
+        They keep their times. Of decisions about one cell the later one holds, so that the clocks of the two computers
+        decide where both logs say something about it.
 
         Parameters
         ----------
         content : bytes or path
-            A log's file, as a page that was sent by mail hands it out.
+            A log's file, as a page that was sent by mail hands it out. Lines that cannot be read are passed over and
+            listed in ``left_out``.
 
         Returns
         -------
@@ -197,55 +264,26 @@ class DecisionLog:
             If it cannot be read, is no log or of another smear, or this one cannot be written.
         """
         content, name = (content, "the decisions") if isinstance(content, bytes) else (_bytes_of(content), str(content))
-        other = _parsed(content, name, self.study_id)
-        with self._guard:
+        other = LogContents(name)
+        other.add(content)
+        if other.head is None:
+            raise DecisionLogError("is no log of decisions", subject=name, hint="give the file as it was written")
+        self._check_images(other, name)
+        with self._guard, self._alone():
             self.refresh()
-            new = [one for one in other if one.id not in self._known]
-            self.append(new)
+            new = [one for one in other.decisions if one.id not in self._contents.ids]
+            if new:
+                self._add(new)
+            self._left_out += other.damaged
             return len(new)
-
-    @property
-    def _torn(self) -> bool:
-        return bool(self._open_end) and _decision_of(self._open_end) is None
-
-    def _added(self) -> bytes:
-        try:
-            with self.path.open("rb") as stream:
-                size = os.fstat(stream.fileno()).st_size
-                if size < self._read_to:
-                    problem = "has become shorter, so that decisions may be lost"
-                    raise DecisionLogError(problem, subject=str(self.path), hint="restore the file from a copy")
-                stream.seek(self._read_to)
-                return stream.read()
-        except FileNotFoundError:
-            if self._read_to:
-                raise DecisionLogError(
-                    "is gone, and its decisions with it", subject=str(self.path), hint="put the file back"
-                ) from None
-            return b""
-        except OSError as error:
-            raise self._failed("read", error) from error
-
-    def _take_line(self, line: bytes) -> None:
-        if not self._has_head:
-            self._has_head = _is_head(line, str(self.path), self.study_id)
-            if not self._has_head:
-                self._damaged.append(DamagedLine(self._lines, "the line ends before the head of the log does"))
-            return
-        if not line:
-            return
-        decision = _decision_of(line)
-        if decision is None:
-            self._damaged.append(DamagedLine(self._lines, "the line is no decision"))
-        elif decision.id not in self._known:
-            self._known.add(decision.id)
-            self._decisions.append(decision)
 
     def _write(self, content: bytes) -> None:
         try:
             is_new = not self.path.exists()
             file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | _BINARY, 0o600)
             try:
+                if not os.fstat(file).st_size and hasattr(os, "fchmod"):
+                    os.fchmod(file, 0o600)
                 _write_whole(file, content)
             finally:
                 os.close(file)
@@ -280,69 +318,9 @@ class DecisionLog:
         return DecisionLogError(problem, subject=str(self.path), hint=_HINT)
 
 
-def study_id_of(smear: Smear) -> str:
-    """Return the study id of a smear's images in any order."""
-    return local_study_id(sorted({one.file_id for one in smear.fields}))
-
-
-def default_path(study_id: str) -> Path:
-    """Return where the log of a study lies in the user's own folder for data."""
-    from platformdirs import user_data_path
-
-    return user_data_path("hemato_lab") / "decisions" / f"{study_id}{SUFFIX}"
-
-
-def log_bytes(decisions: Sequence[Decision], study_id: str) -> bytes:
-    """Return the file of a log with these decisions, as `DecisionLog.take_in` reads it."""
-    return _head(study_id) + lines_of(decisions)
-
-
-def _head(study_id: str) -> bytes:
-    head = {"format": FORMAT, "version": VERSION, "study_id": study_id, "notice": RESEARCH_USE_NOTICE}
-    return (json.dumps(head, separators=(",", ":")) + "\n").encode("ascii")
-
-
-def _is_head(line: bytes, subject: str, study_id: str) -> bool:
-    """Tell whether a line is the head of this log, or only the beginning of it; refuse what is neither."""
-    if _head(study_id).startswith(line) and _head(study_id) != line + b"\n":
-        return False
-    head = _object_of(line)
-    if head is None or head.get("format") != FORMAT:
-        raise DecisionLogError("is no log of decisions", subject=subject, hint=_OTHER_FILE)
-    if head.get("version") != VERSION:
-        problem = f"was written by another version (format {head.get('version')})"
-        raise DecisionLogError(problem, subject=subject, hint="update hemato_lab")
-    if head.get("study_id") != study_id:
-        raise DecisionLogError(
-            "holds decisions about other images", subject=subject, hint="give every smear a file of its own"
-        )
-    return True
-
-
-def _parsed(content: bytes, subject: str, study_id: str) -> list[Decision]:
-    head, *lines = content.split(b"\n")
-    if not _is_head(head, subject, study_id):
-        raise DecisionLogError("is no log of decisions", subject=subject, hint="give the file as it was written")
-    found = [_decision_of(line) for line in lines if line]
-    return [one for one in found if one is not None]
-
-
-def _decision_of(line: bytes) -> Decision | None:
-    members = _object_of(line)
-    if members is None:
-        return None
-    try:
-        return read_decision(members)
-    except ValueError:
-        return None
-
-
-def _object_of(line: bytes) -> dict[str, Any] | None:
-    try:
-        members = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return members if isinstance(members, dict) else None
+def log_bytes(decisions: Sequence[Decision], study_id: str, file_ids: Collection[str] = ()) -> bytes:
+    """Return the file of a log of these images with these decisions, as `DecisionLog.take_in` reads it."""
+    return Head(study_id, frozenset(file_ids)).line() + lines_of(decisions)
 
 
 def _bytes_of(path: str | os.PathLike[str]) -> bytes:

@@ -104,7 +104,7 @@ class Review:
         self._listeners: list[weakref.WeakMethod[Callable[[], None]]] = []
         self._images = {index: image for image, index in fields_by_image(analysis.smear).items()}
         self._shown = blinded(analysis.detections) if blind else analysis.detections
-        self._models = tuple(sorted(one["sha256"] for one in analysis.provenance.get("models", {}).values()))
+        self._models = _models_of(analysis)
         self._attach_all()
 
     @property
@@ -130,9 +130,9 @@ class Review:
 
     @property
     def version(self) -> int:
-        """How many lines of the log `states`, `names` and `attached` follow from; larger when any of them changed."""
+        """Of what `states`, `names` and `attached` follow from: larger when any of them changed."""
         with self._guard:
-            return self._read
+            return self._read + self._rereads
 
     @property
     def own_decisions(self) -> tuple[Decision, ...]:
@@ -171,7 +171,8 @@ class Review:
         rows : sequence of int
             Of the analysis's detections.
         action : str
-            ``accept``, ``reject`` (it is no cell) or ``reclassify``.
+            ``accept``, ``reject`` (it is no cell) or ``reclassify``. To accept a cell that shows a new name is to give
+            it that name.
         name : str
             Of the vocabulary; for ``reclassify`` alone.
 
@@ -188,10 +189,12 @@ class Review:
             If the decisions cannot be written; nothing was decided then.
         """
         with self._guard:
-            self._take_over()
             wanted = self._checked(rows, action, name)
+            # What the reader saw, and not what others have decided meanwhile.
+            meant = {row: self._as_shown(row, action, name) for row in wanted}
+            self._take_over()
             act, time = new_id(), now()
-            chosen = {row: self._decision(row, *self._as_shown(row, action, name), act, time) for row in wanted}
+            chosen = {row: self._decision(row, *what, act, time) for row, what in meant.items()}
             made = {row: one for row, one in chosen.items() if not self._is_said(one)}
             self.log.append(list(made.values()))
             self._row_of |= {(self._hand, one.cell): row for row, one in made.items()}
@@ -252,7 +255,7 @@ class Review:
 
     def _take_over(self) -> bool:
         self.log.refresh()
-        if len(self.log.decisions) == self._read:
+        if (len(self.log.decisions), self.log.rereads) == (self._read, self._rereads):
             return False
         self._attach_all()
         return True
@@ -326,7 +329,7 @@ class Review:
         return held is not None and all(getattr(held, key) == getattr(decision, key) for key in said)
 
     def _attach_all(self) -> None:
-        decisions = self.log.decisions
+        decisions, self._rereads = self.log.decisions, self.log.rereads
         self._standing, self._read = Standing(decisions), len(decisions)
         held = self._visible(self._standing.held())
         self._row_of: dict[tuple[Hand, str], int] = {}
@@ -338,7 +341,8 @@ class Review:
     def _follow(self) -> None:
         """Go on with what was just added; what another process added meanwhile is attached by place."""
         added = self.log.decisions[self._read :]
-        if not all((Hand.of(one), one.cell) in self._row_of for one in added):
+        is_known = all((Hand.of(one), one.cell) in self._row_of for one in added)
+        if not is_known or self.log.rereads != self._rereads:
             self._attach_all()
             return
         self._standing.extend(added)
@@ -365,6 +369,11 @@ class Review:
     def _rows_about(self, decisions: Sequence[Decision]) -> tuple[int, ...]:
         rows = {self._row_of.get((Hand.of(one), one.cell), -1) for one in decisions}
         return tuple(sorted(rows - {-1}))
+
+
+def _models_of(analysis: Analysis) -> tuple[str, ...]:
+    stated = (one.get("sha256") for one in analysis.provenance.get("models", {}).values())
+    return tuple(sorted(one for one in stated if isinstance(one, str)))
 
 
 def _checked_rows(rows: Sequence[int]) -> list[int]:

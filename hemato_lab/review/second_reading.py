@@ -42,11 +42,15 @@ class SecondReading(Tabulated):
         Of those that the first reader decided on too.
     unattached : int
         Decisions of either reader about cells that the analysis does not list; they are not compared.
+    seen_before : int
+        Cells of the blind reading on which the second reader has decided with eyes open too. What was decided so is not
+        taken for the first reader's; the blind names of these cells may not have been given blind.
     """
 
     against_analysis: Confusion
     against_first: Confusion
     unattached: int
+    seen_before: int = 0
 
     def __len__(self) -> int:
         return len(self.against_analysis)
@@ -79,7 +83,8 @@ def read_twice(analysis: Analysis, log: DecisionLog, *, second: str | None = Non
     analysis : Analysis
         As it was detected, not corrected.
     log : DecisionLog
-        Of the same smear. The first reader's decisions are those with eyes open; of several readers the last counts.
+        Of the same smear. The first reader's decisions are those with eyes open of all but the second reader; of
+        several the last counts. Readers are told apart by their labels alone.
     second : str or None
         Label of the second reader; None where only one has read blind.
 
@@ -94,10 +99,16 @@ def read_twice(analysis: Analysis, log: DecisionLog, *, second: str | None = Non
     readers = sorted({one.reader for one in blind})
     if second is None and len(readers) > 1:
         raise ConfigError(f"{len(readers)} readers have read blind", hint="give second= one of " + ", ".join(readers))
-    chosen = [one for one in blind if second is None or one.reader == second]
-    found, first = (
+    label = readers[0] if second is None and readers else second
+    chosen = [one for one in blind if one.reader == label]
+    eyes_open = [one for one in held if not one.blind]
+    found, first, own = (
         attach(decisions, analysis.detections, analysis.smear)
-        for decisions in (chosen, [one for one in held if not one.blind])
+        for decisions in (
+            chosen,
+            [one for one in eyes_open if one.reader != label],
+            [one for one in eyes_open if one.reader == label],
+        )
     )
     detected = {row: str(analysis.detections["name"][row]) for row in found.by_row}
     said = {row: _name_by(one, detected[row]) for row, one in found.by_row.items()}
@@ -107,6 +118,7 @@ def read_twice(analysis: Analysis, log: DecisionLog, *, second: str | None = Non
         _table([detected[row] for row in said], said.values(), MACHINE),
         _table(firsts, [said[row] for row in both], FIRST),
         len(found.unattached) + len(first.unattached),
+        len(said.keys() & own.by_row.keys()),
     )
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hemato_lab.review.decision import new_id
+from hemato_lab.review.decision import UNKNOWN_TIME, new_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from hemato_lab.review.decision import Decision
 
@@ -36,7 +37,8 @@ class Standing:
     """What holds after decisions, one after the other.
 
     An act is what was decided at once. Undo takes back the last act of a hand that holds; redo makes the last one that
-    was taken back again, as long as the hand has decided nothing new since.
+    was taken back again, as long as the hand has decided nothing new since. What comes last is told by the times of
+    decisions, of equal ones by their order: a log may hold decisions that were made elsewhere and taken in later.
 
     Parameters
     ----------
@@ -45,14 +47,34 @@ class Standing:
     """
 
     def __init__(self, decisions: Iterable[Decision] = ()) -> None:
+        self._all: list[Decision] = []
+        self._moments: dict[str, datetime] = {}
+        self._latest = UNKNOWN_TIME
+        self._clear()
+        self.extend(decisions)
+
+    def _clear(self) -> None:
         self._by_id: dict[str, Decision] = {}
         self._of_act: dict[str, list[Decision]] = {}
         self._chains: dict[tuple[Hand, str], list[Decision]] = {}
         self._hands: dict[Hand, _Hands] = {}
-        self.extend(decisions)
 
     def extend(self, decisions: Iterable[Decision]) -> None:
         """Go on with more decisions of the same log."""
+        new, in_order = list(decisions), True
+        for one in new:
+            # Whatever the clocks say, nothing is taken back before it was decided.
+            moment = max(one.moment, self._moments.get(one.of, UNKNOWN_TIME))
+            self._moments[one.id] = moment
+            in_order = in_order and moment >= self._latest
+            self._latest = max(self._latest, moment)
+        self._all += new
+        if not in_order:
+            self._clear()
+            new = sorted(self._all, key=lambda one: self._moments[one.id])
+        self._replay(new)
+
+    def _replay(self, decisions: Iterable[Decision]) -> None:
         for decision in decisions:
             self._by_id[decision.id] = decision
             if decision.action == "withdraw":

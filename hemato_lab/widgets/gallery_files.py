@@ -63,5 +63,6 @@ def _own_content(review: Review, file_format: str) -> bytes:
     from hemato_lab.review.training import training_set
 
     if file_format == "decisions":
-        return log_bytes(review.own_decisions if review.blind else review.log.decisions, review.log.study_id)
+        decisions = review.own_decisions if review.blind else review.log.decisions
+        return log_bytes(decisions, review.log.study_id, review.log.file_ids)
     return training_set(review.analysis, review.log)

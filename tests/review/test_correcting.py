@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from statsmodels.stats.proportion import proportion_confint
 
+from hemato_lab.analysis import conclusions
 from hemato_lab.export import render
 from hemato_lab.pipeline import Interpretation
 from hemato_lab.report import Report, report_schema
@@ -30,10 +31,7 @@ def test_without_decisions_or_with_all_taken_back_the_report_is_the_same(malaria
     review = Review(malaria, log)
     review.decide([0, 1], "reject")
     review.undo()
-    corrected = correct(malaria, log)
-    said = corrected.report.extension["review"].pop("decisions")
-    assert said["counts"] == {"accepted": 0, "rejected": 0, "renamed": 0}
-    assert corrected.report.to_json(strict=True) == malaria.report.to_json(strict=True)
+    assert render(correct(malaria, log), "json") == render(malaria, "json")
 
 
 @pytest.fixture
@@ -114,11 +112,56 @@ def test_decisions_about_cells_that_are_not_listed_are_told(malaria, log):
 def test_a_corrected_analysis_stays_one_when_it_is_opened_again(malaria, corrected, log, tmp_path):
     untouched = correct(corrected, DecisionLog.of_smear(malaria.smear, tmp_path / "new.jsonl"))
     assert render(untouched, "json") == render(corrected, "json")
-    again = correct(corrected, log)
+    assert render(correct(corrected, log), "json") == render(corrected, "json"), "a log is carried out once"
+
+
+def shown(analysis):
+    return dict(conclusions.decisions(analysis.report).rows), " ".join(analysis.report.pathology_report.split())
+
+
+def test_a_second_correction_is_told_with_the_first(malaria, log, tmp_path):
+    Review(malaria, log, reader="A").decide(range(4), "reject")
+    renamed = rows_of(malaria, "normal RBC")[-1]
+    Review(malaria, log, reader="A").decide([renamed], "reclassify", "sickle cell")
+    first = correct(malaria, log)
+    other = DecisionLog.of_smear(malaria.smear, tmp_path / "other.jsonl")
+    Review(first, other, reader="B").decide([10], "accept")
+    second = correct(first, other)
+    rows, text = shown(second)
+    assert (rows["cells rejected"], rows["cells accepted"], rows["readers"]) == ("4", "1", "B, A")
+    assert "2 readers decided on 6 candidates (1 accepted, 4 rejected and 1 renamed)" in text
+    assert "Who the readers were" in text
+    assert rows["log of decisions, SHA-256"] == other.sha256
+    assert rows["log of an earlier correction, SHA-256"] == log.sha256
+    assert second.detections["reviewed"][second.detections["name"] == "sickle cell"][-1] == 3
+    assert render(correct(second, log), "json") == render(second, "json")
+
+
+def test_a_log_that_went_on_is_carried_out_from_where_it_was(malaria, log):
+    review = Review(malaria, log)
+    review.decide([10], "accept")
+    review.decide([1, 2], "reject")
+    first = review.corrected()
+    review.undo()
+    review.decide([11], "reject")
+    again = correct(first, log)
     said = again.report.extension["review"]["decisions"]
-    assert said["earlier"] == corrected.report.extension["review"]["decisions"]
-    assert len(said["unattached"]) == 2, "what was rejected is no longer listed"
-    assert again.detections.count("blast") == 1
+    assert said["counts"] == {"accepted": 0, "rejected": 1, "renamed": 0}
+    assert (said["taken_back"], said["unattached"]) == (2, [])
+    assert len(again.detections) == len(malaria.detections) - 3
+    assert "taken back since" in " ".join(shown(again)[0])
+
+
+def test_torn_lines_and_blind_decisions_are_told_on_every_surface(malaria, log):
+    Review(malaria, log, reader="B", blind=True).decide([3], "reject")
+    Review(malaria, log).decide([1], "reject")
+    log.path.write_bytes(log.path.read_bytes()[:-30])
+    rows, text = shown(correct(malaria, DecisionLog.of_smear(malaria.smear, log.path)))
+    assert rows["lines of the log that could not be read"] == "1"
+    assert rows["decisions of blind readings, left out"] == "1"
+    assert "1 line of the log of decisions could not be read." in text
+    assert "1 decision of blind readings is left out." in text
+    assert "decided on" not in text
 
 
 def test_blind_decisions_are_left_out_unless_asked_for(malaria, log):

@@ -17,13 +17,16 @@ import pytest
 from hemato_lab.errors import DecisionLogError
 from hemato_lab.report import RESEARCH_USE_NOTICE
 from hemato_lab.review import log as module
-from hemato_lab.review.log import DecisionLog, default_path, log_bytes, study_id_of
+from hemato_lab.review.log import DecisionLog, log_bytes
+from hemato_lab.review.log_places import default_path, study_id_of
+from hemato_lab.review.standing import Hand, Standing
 from tests.review.made_up import decision
 
 STUDY = "11111111-2222-5333-8444-555555555555"
 WRITER = """
 import sys
 from hemato_lab.review.log import DecisionLog
+from hemato_lab.review.standing import Hand, Standing
 from tests.review.made_up import decision
 log = DecisionLog(sys.argv[1], sys.argv[2])
 for number in range(int(sys.argv[3])):
@@ -243,3 +246,114 @@ def test_the_default_place_is_the_users_own_and_named_by_the_images_alone(malari
     if sys.platform == "linux":
         assert log.path.is_relative_to(tmp_path)
     assert repr(log) == f"DecisionLog({str(log.path)!r}, 0 decisions)"
+
+
+def test_at_every_cut_of_the_last_line_nothing_whole_is_lost_and_undo_takes_back_the_last(path):
+    log, hand = DecisionLog(path, STUDY), Hand("", blind=False)
+    first, last = decision(), decision(x=90.0)
+    log.append([first])
+    log.append([last])
+    content = path.read_bytes()
+    for length in range(content.rindex(b"\n", 0, -1) + 1, len(content) + 1):
+        path.write_bytes(content[:length])
+        cut = DecisionLog(path, STUDY)
+        whole = (first, last) if length >= len(content) - 1 else (first,)
+        assert cut.decisions == whole
+        is_torn = content[:length].rindex(b"\n") + 1 < length < len(content) - 1
+        assert len(cut.damaged) == is_torn
+        assert cut.sha256 == hashlib.sha256(content[:length]).hexdigest()
+        cut.append(Standing(cut.decisions).undo(hand))
+        again = DecisionLog(path, STUDY)
+        assert again.decisions == cut.decisions
+        assert Standing(again.decisions).held() == list(whole[:-1])
+        assert again.damaged == cut.damaged
+        assert path.read_bytes().startswith(content[:length])
+
+
+def test_at_every_cut_of_the_head_the_log_goes_on(path):
+    path.parent.mkdir()
+    head = log_bytes([], STUDY)
+    for length in range(len(head) + 1):
+        path.write_bytes(head[:length])
+        log = DecisionLog(path, STUDY, ["image"])
+        made = decision()
+        log.append([made])
+        again = DecisionLog(path, STUDY)
+        assert again.decisions == log.decisions == (made,)
+        assert len(log.damaged) == len(again.damaged) == (0 < length < len(head) - 1)
+
+
+def test_a_file_put_in_place_of_the_log_is_noticed(path, tmp_path):
+    log = DecisionLog(path, STUDY)
+    kept, others = decision(), [decision() for _ in range(3)]
+    log.append([kept])
+    before = path.read_bytes()
+    replacement = tmp_path / "other.jsonl"
+    replacement.write_bytes(log_bytes(others, STUDY))
+    replacement.replace(path)
+    for _ in range(2):
+        with pytest.raises(DecisionLogError, match="replaced or changed by something else, and a decision is missing"):
+            log.append([decision()])
+    assert log.decisions == (kept,)
+    path.write_bytes(before.replace(b"accept", b"reject") + log_bytes(others, STUDY))
+    replacement.write_bytes(log_bytes([*others, kept], STUDY))
+    replacement.replace(path)
+    assert log.refresh()
+    assert log.rereads == 1
+    assert log.decisions == (*others, kept)
+    assert not log.refresh()
+    replacement.write_bytes(path.read_bytes())
+    replacement.replace(path)
+    assert not log.refresh()
+    assert log.rereads == 1
+
+
+def test_a_log_shares_an_image_or_is_refused(path):
+    mine = decision(file_id="one")
+    DecisionLog(path, "study", ["one", "two"]).append([mine])
+    assert DecisionLog(path, "other", ["two", "three"]).decisions == (mine,)
+    with pytest.raises(DecisionLogError, match="other images"):
+        DecisionLog(path, "other", ["three"])
+    path.write_bytes(log_bytes([mine], "study"))
+    assert DecisionLog(path, "other", ["one", "three"]).decisions == (mine,), "a head need not list images"
+    with pytest.raises(DecisionLogError, match="other images"):
+        DecisionLog(path, "other", ["two"])
+
+
+def test_of_several_logs_that_share_images_the_one_that_was_taken_is_told(malaria, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    first, *more = (one.file_id for one in malaria.smear.fields)
+    for study, file_ids in (("a", [first]), ("b", [first, *more])):
+        DecisionLog(default_path(study), study, file_ids).append([decision(file_id=first)])
+    log = DecisionLog.of_smear(malaria.smear)
+    assert (log.path, len(log)) == (default_path("b"), 1)
+    assert "b.jsonl" in log.remark.split(";")[0]
+    assert "a.jsonl" in log.remark.split(";")[1]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions of POSIX")
+def test_an_empty_file_becomes_the_owners_alone_and_one_with_decisions_stays_shared(path):
+    path.parent.mkdir()
+    path.touch(0o644)
+    log = DecisionLog(path, STUDY)
+    log.append([decision()])
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    path.chmod(0o640)
+    log.append([decision()])
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize(("version", "hint"), [(b"2", "update"), (b"0", "restore"), (b'"x"', "restore")])
+def test_the_hint_about_another_version_knows_the_direction(path, version, hint):
+    path.parent.mkdir()
+    path.write_bytes(log_bytes([], STUDY).replace(b'"version":1', b'"version":' + version))
+    with pytest.raises(DecisionLogError, match="another version") as raised:
+        DecisionLog(path, STUDY)
+    assert hint in raised.value.hint
+
+
+def test_what_could_not_be_read_of_a_log_that_was_taken_in_is_told(path):
+    log, made = DecisionLog(path, STUDY), [decision(), decision()]
+    assert log.take_in(log_bytes(made, STUDY)[:-40] + b"\n{garbage\n") == 1
+    assert [one.number for one in log.left_out] == [3, 4]
+    assert log.damaged == ()

@@ -217,3 +217,76 @@ def test_listeners_hear_of_changes_by_anybody_and_are_forgotten_with_their_objec
     review.redo()
     review.decide([3], "reject")
     assert Ear.heard == 3
+
+
+def test_to_accept_is_to_accept_what_was_seen_and_not_what_another_reader_says_meanwhile(malaria, log):
+    seen = Review(malaria, log, reader="A")
+    Review(malaria, log.path, reader="B").decide([3], "reclassify", "target cell")
+    seen.decide([3], "accept")
+    (last,) = [one for one in seen.log.decisions if one.reader == "A"]
+    assert (last.action, seen.states[3]) == ("accept", 1)
+
+
+def test_a_cell_without_a_score_and_models_without_a_hash_do_no_harm(malaria, log):
+    scores = malaria.detections["score"].copy()
+    scores[4] = np.nan
+    odd = replace(
+        malaria,
+        detections=malaria.detections.with_columns(score=scores),
+        provenance={**malaria.provenance, "models": {"a": {}, "b": {"sha256": "ab" * 32}}},
+    )
+    assert Review(odd, log).decide([4], "reject") == (4,)
+    assert np.isnan(log.decisions[0].score)
+    assert log.decisions[0].models == ("ab" * 32,)
+
+
+def test_an_image_whose_id_is_too_long_is_refused_before_anything_is_written(malaria, tmp_path):
+    fields = tuple(replace(one, file_id="x" * 129) for one in malaria.smear.fields)
+    review = Review(replace(malaria, smear=replace(malaria.smear, fields=fields)), tmp_path / "d.jsonl")
+    with pytest.raises(DecisionLogError, match=r"about the .* at \(.*file_id is no text"):
+        review.decide([7], "reject")
+    assert not review.log.path.exists()
+
+
+def test_an_older_decision_that_is_sent_later_does_not_override_a_newer_one(malaria, tmp_path):
+    sent = Review(malaria, tmp_path / "sent.jsonl")
+    sent.decide([5], "reject")
+    here = Review(malaria, tmp_path / "here.jsonl")
+    here.decide([5], "accept")
+    assert here.log.take_in(sent.log.path) == 1
+    assert here.refresh()
+    assert (here.states[5], here.attached.rows_in_dispute) == (1, 0)
+    assert here.undo() == (5,), "the last act by the clock, not by the file"
+    assert here.states[5] == 2
+    assert Review(malaria, here.log.path).states[5] == 2
+
+
+def test_a_clock_that_was_set_back_puts_nothing_behind_what_was_decided(malaria, log, monkeypatch):
+    review = Review(malaria, log)
+    review.decide([5], "reject")
+    monkeypatch.setattr("hemato_lab.review.reviewing.now", lambda: "2001-01-01T00:00:00.000000+00:00")
+    monkeypatch.setattr("hemato_lab.review.decision.now", lambda: "2001-01-01T00:00:00.000000+00:00")
+    Review(malaria, log.path, reader="B").decide([5], "accept")
+    review.refresh()
+    assert review.states[5] == 1
+    assert review.undo() == (5,)
+    assert Review(malaria, log.path, reader="B").undo() == (5,)
+    assert Review(malaria, log.path).states[5] == 0
+
+
+def test_decisions_survive_other_orders_and_numbers_of_images(malaria, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    field = int(malaria.detections["field"][5])
+    assert len(malaria.smear.fields) > 1
+    review = Review(malaria)
+    review.decide([5], "reject")
+    assert review.log.remark == ""
+    few = replace(malaria.smear, fields=(malaria.smear.fields[field],))
+    for path in (None, review.log.path):
+        log = DecisionLog.of_smear(few, path)
+        assert (log.path, len(log)) == (review.log.path, 1)
+        assert bool(log.remark) == (path is None)
+    other = DecisionLog.of_smear(few, tmp_path / "few.jsonl")
+    other.append(review.log.decisions)
+    assert len(DecisionLog.of_smear(malaria.smear, other.path)) == 1
+    assert other.take_in(review.log.path) == 0

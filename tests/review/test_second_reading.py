@@ -65,3 +65,12 @@ def test_no_blind_reading_gives_empty_tables(malaria, log):
     reading = read_twice(malaria, log)
     assert len(reading) == 0
     assert not reading.kappas[0].value.defined
+
+
+def test_a_second_reader_is_not_compared_with_himself(malaria, log):
+    for row, blind in ((1, False), (2, False), (1, True), (3, True)):
+        Review(malaria, log, reader="B", blind=blind).decide([row], "reclassify", "target cell")
+    Review(malaria, log, reader="A").decide([3], "reject")
+    reading = read_twice(malaria, log)
+    assert (len(reading), len(reading.against_first), reading.seen_before) == (2, 1, 1)
+    assert reading.against_first.agreement.value == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -88,3 +90,34 @@ def test_a_withdrawal_of_what_is_not_there_does_nothing():
     assert Standing([made, back, made.withdrawn("again"), back.withdrawn("of a withdrawal")]).held() == []
     hand = Hand("", blind=False)
     assert Standing().undo(hand) == Standing().redo(hand) == []
+
+
+def at(second, **changed):
+    return decision(time=f"2026-01-01T00:00:{second:02}.000000+00:00", **changed)
+
+
+@given(st.lists(st.booleans(), min_size=6, max_size=6))
+def test_two_logs_come_together_to_the_same_whatever_was_taken_in_when(first_goes):
+    """Each log keeps its order; how they are interleaved in the file does not matter, the times do."""
+    mine, mine_again = at(1, cell="c", x=1.0), at(5, cell="c", x=5.0)
+    taken_back = replace(mine_again.withdrawn("u"), time=at(7).time)
+    theirs, theirs_again = at(2, cell="c", x=2.0), at(6, cell="d", x=6.0)
+    one, other = [mine, mine_again, taken_back], [theirs, theirs_again]
+    file = []
+    for first in first_goes:
+        source = one if (first and one) or not other else other
+        if source:
+            file.append(source.pop(0))
+    standing = Standing()
+    for entry in file:
+        standing.extend([entry])
+    assert standing.held() == Standing(file).held() == [theirs, theirs_again]
+    assert standing.to_undo(HANDS[0]) == [theirs_again]
+
+
+def test_what_was_taken_back_stays_so_where_the_clock_was_set_back_or_is_no_clock():
+    for time in ("2001-01-01T00:00:00.000000+00:00", "yesterday", "0001-01-01T00:00:00+14:00"):
+        made = at(9)
+        standing = Standing([made, replace(made.withdrawn("u"), time=time)])
+        assert standing.held() == []
+        assert standing.to_redo(HANDS[0]) == [made]
