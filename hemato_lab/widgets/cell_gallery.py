@@ -20,6 +20,7 @@ from hemato_lab.widgets.crops import CropStore
 from hemato_lab.widgets.gallery_files import file_of, formats_of
 from hemato_lab.widgets.gallery_picture import contact_sheet
 from hemato_lab.widgets.meanwhile import DONE, in_words, said_meanwhile
+from hemato_lab.widgets.settings import checked_rows
 
 if TYPE_CHECKING:
     import os
@@ -173,10 +174,7 @@ class CellGallery(SmearWidget):
 
     @traitlets.validate("selected")
     def _check_selected(self, proposal: dict[str, Any]) -> list[int]:
-        rows: list[int] = list(dict.fromkeys(proposal["value"]))
-        if rows and not (min(rows) >= 0 and max(rows) < len(self.detections)):
-            raise traitlets.TraitError(f"selected holds rows of the table, 0 to {len(self.detections) - 1}")
-        return rows
+        return checked_rows(proposal["value"], len(self.detections), "table")
 
     def decide(self, rows: Sequence[int], action: str, name: str = "") -> int:
         """Decide about cells as a reader would in the gallery; return how many were decided anew.

@@ -13,7 +13,7 @@ from hemato_lab.report import RESEARCH_USE_NOTICE
 from hemato_lab.widgets.base import Answer, SmearWidget
 from hemato_lab.widgets.cells import check_places
 from hemato_lab.widgets.compared_places import SIDES, ComparedPlaces, smear_of, without_pixels
-from hemato_lab.widgets.settings import FiniteFloat, checked_viewport
+from hemato_lab.widgets.settings import FiniteFloat, checked_rows, checked_viewport
 from hemato_lab.widgets.tiles import TileStore
 
 if TYPE_CHECKING:
@@ -124,10 +124,7 @@ class ComparisonViewer(SmearWidget):
 
     @traitlets.validate("selected")
     def _check_selected(self, proposal: dict[str, Any]) -> list[int]:
-        rows: list[int] = list(dict.fromkeys(proposal["value"]))
-        if rows and not (min(rows) >= 0 and max(rows) < len(self._detections)):
-            raise traitlets.TraitError(f"selected holds rows of the places, 0 to {len(self._detections) - 1}")
-        return rows
+        return checked_rows(proposal["value"], len(self._detections), "places")
 
     @traitlets.validate("viewport")
     def _check_viewport(self, proposal: dict[str, Any]) -> list[float]:

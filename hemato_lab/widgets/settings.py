@@ -45,3 +45,25 @@ def checked_viewport(value: Sequence[float], fields: int) -> list[float]:
         problem = f"field (0 to {fields - 1}), x, y and a zoom above zero, the field alone, or nothing"
         raise traitlets.TraitError(f"a viewport is {problem}")
     return numbers
+
+
+def checked_rows(value: Sequence[int], rows: int, of: str) -> list[int]:
+    """Return selected rows, each once.
+
+    Parameters
+    ----------
+    value : sequence of int
+    rows : int
+        How many there are.
+    of : str
+        What they are rows of, for people.
+
+    Raises
+    ------
+    traitlets.TraitError
+        If there is no such row.
+    """
+    chosen = list(dict.fromkeys(value))
+    if chosen and not (min(chosen) >= 0 and max(chosen) < rows):
+        raise traitlets.TraitError(f"selected holds rows of the {of}, 0 to {rows - 1}")
+    return chosen

@@ -16,7 +16,7 @@ from hemato_lab.widgets.base import SmearWidget
 from hemato_lab.widgets.cards import CardStore
 from hemato_lab.widgets.cells import classes_of, encode_cells, lineages_of
 from hemato_lab.widgets.crops import CropStore
-from hemato_lab.widgets.settings import FiniteFloat, checked_viewport
+from hemato_lab.widgets.settings import FiniteFloat, checked_rows, checked_viewport
 from hemato_lab.widgets.tiles import TileStore
 
 if TYPE_CHECKING:
@@ -158,10 +158,7 @@ class SmearViewer(SmearWidget):
 
     @traitlets.validate("selected")
     def _check_selected(self, proposal: dict[str, Any]) -> list[int]:
-        rows: list[int] = list(dict.fromkeys(proposal["value"]))
-        if rows and not (min(rows) >= 0 and max(rows) < len(self._detections)):
-            raise traitlets.TraitError(f"selected holds rows of the table, 0 to {len(self._detections) - 1}")
-        return rows
+        return checked_rows(proposal["value"], len(self._detections), "table")
 
     @traitlets.validate("viewport")
     def _check_viewport(self, proposal: dict[str, Any]) -> list[float]:
